@@ -1,0 +1,131 @@
+"""Label sets and the matchers that select them: the identity of every series and alert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, Final
+
+import re2
+
+from stewardmon.errors import ExpressionError
+
+NAME: Final = "__name__"
+
+
+class Labels(Mapping[str, str]):
+    """An immutable label set; an empty value equals a missing label, as in Prometheus.
+
+    `pairs` is sorted by name, so equal sets have equal pairs; the hash is computed once, because
+    label sets are dictionary keys on every hot path.
+    """
+
+    __slots__ = ("_hash", "_map", "pairs")
+
+    def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        known = {name: value for name, value in dict(labels).items() if value != ""}
+        self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(known.items()))
+        self._map = known
+        self._hash = hash(self.pairs)
+
+    def __getitem__(self, name: str) -> str:
+        return self._map[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Labels) and self.pairs == other.pairs
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f'{name}="{value}"' for name, value in self.pairs if name != NAME)
+        return f"{self._map.get(NAME, '')}{{{inside}}}"
+
+    def value(self, name: str) -> str:
+        """Return the label's value, empty where the label is missing."""
+        return self._map.get(name, "")
+
+    def without(self, *names: str) -> Labels:
+        """Return the set less `names`."""
+        return Labels((name, value) for name, value in self.pairs if name not in names)
+
+    def only(self, *names: str) -> Labels:
+        """Return the part of the set that `names` name."""
+        return Labels((name, value) for name, value in self.pairs if name in names)
+
+    def merged(self, other: Mapping[str, str]) -> Labels:
+        """Return the set with `other` laid over it; an empty value there removes a label."""
+        return Labels({**self._map, **other})
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that are the same in every process for equal sets."""
+        digest = blake2b(digest_size=8)
+        for name, value in self.pairs:
+            digest.update(name.encode("utf-8", "surrogatepass") + b"\xff")
+            digest.update(value.encode("utf-8", "surrogatepass") + b"\xff")
+        return digest.hexdigest()
+
+
+class Op(StrEnum):
+    """How a matcher compares."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    MATCHES = "=~"
+    NOT_MATCHES = "!~"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on one label; regular expressions are RE2 and match the whole value.
+
+    Raises ExpressionError when the regular expression is not RE2 or compiles too large.
+    """
+
+    name: str
+    op: Op
+    text: str
+    _pattern: Any = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.op in (Op.MATCHES, Op.NOT_MATCHES):
+            object.__setattr__(self, "_pattern", compile_anchored(self.text))
+
+    def __str__(self) -> str:
+        escaped = self.text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.name}{self.op}"{escaped}"'
+
+    def matches(self, labels: Labels) -> bool:
+        """Say whether the label set meets the condition; a missing label reads as empty."""
+        return self.accepts(labels.value(self.name))
+
+    def accepts(self, value: str) -> bool:
+        """Say whether one label value meets the condition."""
+        if self.op is Op.EQUAL:
+            return value == self.text
+        if self.op is Op.NOT_EQUAL:
+            return value != self.text
+        found = self._pattern.fullmatch(value) is not None
+        return found if self.op is Op.MATCHES else not found
+
+
+def compile_anchored(text: str) -> Any:
+    """Return RE2's compiled pattern; a dot matches a newline, as in Prometheus since 3.0."""
+    options = re2.Options()
+    options.dot_nl = True
+    options.log_errors = False
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else "not a regular expression"
+        if isinstance(reason, bytes):
+            reason = reason.decode("utf-8", "replace")
+        raise ExpressionError(f"invalid regular expression {text!r}: {reason}") from None
