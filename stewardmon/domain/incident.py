@@ -1,0 +1,120 @@
+"""Incidents: alerts grouped for people, with everything that a restart must not forget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from stewardmon.domain.alert import Alert
+from stewardmon.domain.escalation import Policy
+from stewardmon.domain.labels import Labels
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands with people."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class EventKind(StrEnum):
+    """What can happen to an incident: the timeline's closed vocabulary."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    JOINED = "alert_joined"
+    LEFT = "alert_left"
+    SYMPTOM = "symptom_joined"
+    PAGED = "paged"
+    REMINDED = "reminded"
+    SKIPPED = "level_skipped"
+    UNREACHABLE = "level_unreachable"
+    EXHAUSTED = "nobody_reachable"
+    SENT = "sent"
+    FAILED = "delivery_failed"
+    RETRYING = "delivery_retrying"
+    CANCELLED = "delivery_cancelled"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACK_TIMEOUT = "acknowledgement_timed_out"
+    SNOOZED = "snoozed"
+    WOKE = "snooze_ended"
+    ESCALATED = "escalated_by_hand"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    FLAPPING = "flapping"
+    NOTE = "note"
+    EVIDENCE = "evidence"
+    DEPLOY = "deploy"
+    OVERDUE = "step_overdue"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a timeline; `who` is a person's id, `stewardmon`, or a caller's own word."""
+
+    incident: str
+    at: datetime
+    kind: EventKind
+    who: str = "stewardmon"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where somebody was paged: the people to whom an acknowledgement or resolve is told."""
+
+    person: str
+    channel: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Alerts that people handle as one, and how far their escalation has come.
+
+    `policy` is the snapshot taken at opening. `base_at` is the instant from which the levels'
+    `after` count: the opening (plus group_wait), or the last time that the matrix began anew.
+    `reached` is the highest level that was paged since `base_at`, 0 for none; `repeats` counts the
+    last level's reminders; `round` counts beginnings of the matrix and makes dedup keys unique.
+    `muted_by` says why nobody is paged although alerts fire (a silence, a maintenance window, a
+    cause elsewhere), empty where nothing mutes. `alerts` holds the firing members by fingerprint.
+    """
+
+    id: str
+    group_key: str
+    group: Labels
+    title: str
+    severity: str
+    state: IncidentState
+    opened_at: datetime
+    base_at: datetime
+    policy: Policy
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    reached: int = 0
+    repeats: int = 0
+    round: int = 1
+    flips: int = 0
+    next_step_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    muted_by: str = ""
+    told: tuple[Address, ...] = ()
+    symptoms: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Say whether somebody still has to do something."""
+        return self.state is not IncidentState.RESOLVED
+
+    def quiet(self, now: datetime) -> bool:
+        """Say whether escalation rests: acknowledged, resolved, snoozed or muted."""
+        snoozed = self.snoozed_until is not None and now < self.snoozed_until
+        return self.state is not IncidentState.OPEN or snoozed or self.muted_by != ""

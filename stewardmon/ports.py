@@ -1,0 +1,181 @@
+"""Every seam of the daemon on one page: what the engine asks of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from stewardmon.domain.alert import Alert
+from stewardmon.domain.change import Change
+from stewardmon.domain.incident import Event, Incident
+from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.domain.notification import Delivery, Notification, Receipt
+from stewardmon.domain.outcome import Cost, Outcome
+from stewardmon.settings import Settings
+
+
+class Clock(Protocol):
+    """Wall time for people, monotonic seconds for schedules, and waiting."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that no one can set."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of monotonic time."""
+
+
+class Probe(Protocol):
+    """One question asked of one target.
+
+    The caller owns the timeout and measures the whole duration; a probe that is cut off is
+    reported as a timeout, with the phases that it had stored in its `Progress` by then.
+    """
+
+    async def ask(self) -> Outcome:
+        """Ask once. A failing target is an Outcome; only a failing stewardmon raises."""
+
+    async def close(self) -> None:
+        """Let go of whatever is kept between asks."""
+
+
+class Channel(Protocol):
+    """One way to reach a person."""
+
+    async def send(self, notification: Notification, *, to: str) -> Receipt:
+        """Deliver, or raise DeliveryError saying whether trying again can help."""
+
+    async def close(self) -> None:
+        """Let go of whatever is kept between sends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How to build one kind of probe or channel: its settings' model, its maker, its cost.
+
+    `make` is called with (settings, context); `cost` tells what one ask spends, `instance` what
+    the series' instance label shows (never a query, a user or a password).
+    """
+
+    settings: type[Settings]
+    make: Callable[[Any, Any], Any]
+    cost: Callable[[Any], Cost] = lambda _: Cost()
+    instance: Callable[[Any], str] = lambda _: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """One entry of probes.yml, ready to be built: names, schedule, and the kind's own settings.
+
+    `labels` are laid over every series of the probe; `depends_on` names probes whose failure
+    explains this one's.
+    """
+
+    name: str
+    kind: str
+    job: str
+    instance: str
+    interval: timedelta
+    timeout: timedelta
+    settings: Settings
+    labels: Mapping[str, str] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSpec:
+    """One entry of `channels:` in oncall.yml, ready to be built."""
+
+    name: str
+    kind: str
+    settings: Settings
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What adapters may share: the clock, and the words that identify this daemon."""
+
+    clock: Clock
+    user_agent: str = "stewardmon"
+    external_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a store held when it was opened: all that a restart goes on from."""
+
+    alerts: tuple[Alert, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    records: Mapping[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """The state: decisions in transactions, an outbox with leases, an append-only timeline.
+
+    Every method is a coroutine that does its work off the event loop; all raise StoreError.
+    """
+
+    async def open(self) -> None:
+        """Connect, check integrity, migrate."""
+
+    async def close(self) -> None:
+        """Flush and let go."""
+
+    async def load(self) -> Saved:
+        """Return alerts, incidents (all open ones and the recently resolved), and records."""
+
+    async def commit(self, change: Change) -> None:
+        """Make the whole change durable in one transaction, or raise and keep nothing of it."""
+
+    async def claim(
+        self, *, now: datetime, lease: timedelta, limit: int, busy: frozenset[str] = frozenset()
+    ) -> Sequence[Delivery]:
+        """Lease the rows that are due, oldest first, none of channels in `busy`.
+
+        A row is never claimed before an earlier unsettled row of the same incident to the same
+        channel and address.
+        """
+
+    async def deliveries(self, incident: str) -> Sequence[Delivery]:
+        """Return the outbox rows of one incident, oldest first."""
+
+    async def unsettled(self) -> Sequence[Delivery]:
+        """Return every row that is still to be sent, oldest first."""
+
+    async def incident(self, ident: str) -> Incident | None:
+        """Return one incident, open or resolved."""
+
+    async def incidents(
+        self, *, limit: int, before: datetime | None = None, only_open: bool = False
+    ) -> Sequence[Incident]:
+        """Return incidents by opening time, newest first."""
+
+    async def events(self, incident: str) -> Sequence[Event]:
+        """Return one incident's timeline in order."""
+
+    async def events_between(self, start: datetime, end: datetime) -> Sequence[Event]:
+        """Return all timeline lines of a span in order: for reports and `why`."""
+
+
+Points = Sequence[tuple[int, float]]
+
+
+class History(Protocol):
+    """Samples of the past, for windows after a restart, charts, replay and reports."""
+
+    async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
+        """Append samples (milliseconds, value); stale markers are kept."""
+
+    async def read(
+        self, matchers: Sequence[Matcher], *, start_ms: int, end_ms: int
+    ) -> Sequence[tuple[Labels, Points]]:
+        """Return samples with start ≤ t ≤ end by series, in time order."""
+
+    async def prune(self, *, now: datetime) -> None:
+        """Roll up and delete what is older than the retention."""

@@ -1,0 +1,30 @@
+"""What every settings model shares: strict keys, durations, sizes and secrets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from stewardmon.domain.quantity import parse_duration
+from stewardmon.errors import ExpressionError
+
+
+class Settings(BaseModel):
+    """The base of every settings model: frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _duration(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_duration(value)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Secret = SecretStr
