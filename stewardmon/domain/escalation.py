@@ -1,53 +1,273 @@
-"""The escalation matrix: which levels exist, and which are due."""
+"""The escalation matrix at work: which levels are due, and what paging them does.
+
+Pure decisions: `step` is handed the incident, the roster and the time, and answers with the
+incident's next state and the calls to make. Whoever commits the result owns the rest.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
 
-ZERO: Final = timedelta(0)
+from stewardmon.domain.incident import Address, Event, EventKind, Incident, IncidentState
+from stewardmon.domain.notification import NotificationEvent
+from stewardmon.domain.oncall import Person, Roster
+from stewardmon.domain.policy import Level
+from stewardmon.domain.step import Call, Step, remember, still
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One row of the escalation matrix: who is paged, and how long after the incident opened.
+def next_step_at(incident: Incident) -> datetime | None:
+    """Return when the incident next moves by itself, None when only people or alerts move it."""
+    match incident.state:
+        case IncidentState.RESOLVED:
+            return None
+        case IncidentState.ACKNOWLEDGED:
+            return incident.snoozed_until or _ack_expires_at(incident)
+        case IncidentState.OPEN:
+            return incident.snoozed_until or _next_page_at(incident)
+    assert_never(incident.state)
 
-    `page` names people and rotations.
+
+def due(incident: Incident, *, now: datetime) -> tuple[Level, ...]:
+    """Return the levels to page now: reached in time, not yet paged, nobody has acknowledged."""
+    if incident.quiet(now):
+        return ()
+    return tuple(
+        level
+        for level in incident.policy.levels
+        if level.number > incident.reached and incident.base_at + level.after <= now
+    )
+
+
+def step(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    """Do whatever is due at `now`, each level once however late it is, and set the next deadline.
+
+    Levels without anybody to reach are skipped at once: the next one does not wait for its time.
     """
+    moved = still(incident).then(lambda one: _wake(one, now=now))
+    moved = moved.then(lambda one: _page_due(one, roster=roster, now=now))
+    moved = moved.then(lambda one: _remind(one, roster=roster, now=now))
+    return settled(moved)
 
-    number: int
-    role: str
-    after: timedelta
-    page: tuple[str, ...]
+
+def settled(moved: Step) -> Step:
+    """Return the step with its incident's next deadline written down."""
+    incident = moved.incident
+    return replace(moved, incident=replace(incident, next_step_at=next_step_at(incident)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """Levels in order of time; what happens after the last, and after an acknowledgement.
+def begin_again(incident: Incident, *, now: datetime) -> Incident:
+    """Return the incident with the matrix at its beginning: nobody has answered, level 1 is due."""
+    return replace(
+        incident,
+        state=IncidentState.OPEN,
+        base_at=now,
+        reached=0,
+        repeats=0,
+        round=incident.round + 1,
+        snoozed_until=None,
+        acknowledged_at=None,
+        acknowledged_by="",
+    )
 
-    `repeat_last` pages the last level again for as long as nobody answers; `ack_timeout` pages
-    again when an acknowledged incident still fires after that long. None turns either off.
-    """
 
-    name: str
-    levels: tuple[Level, ...]
-    repeat_last: timedelta | None = None
-    ack_timeout: timedelta | None = None
-
-    def narrowed(self, *, levels: tuple[int, ...] = (), start: int | None = None) -> Policy:
-        """Return the policy that an incident runs: only `levels`, beginning at level `start`.
-
-        The first level that remains is paged at once and the others keep their distance to it. A
-        narrowing that would leave nobody is ignored: a page to somebody beats a page to no one.
-        """
-        kept = tuple(level for level in self.levels if not levels or level.number in levels)
-        kept = kept or self.levels
-        if start is not None:
-            kept = tuple(level for level in kept if level.number >= start) or kept[-1:]
-        if not kept:
-            return self
-        first = kept[0].after if start is not None or levels else ZERO
-        return replace(
-            self, levels=tuple(replace(level, after=level.after - first) for level in kept)
+def pull_next(
+    incident: Incident, *, roster: Roster, now: datetime, actor: str = "", reason: str = ""
+) -> Step:
+    """Page the next level at once, before its time; with none left, the last one again."""
+    waiting = [level for level in incident.policy.levels if level.number > incident.reached]
+    moved = still(incident)
+    for level in waiting:
+        moved = moved.then(
+            lambda one, level=level: _page(  # type: ignore[misc]
+                one, level, roster=roster, now=now, actor=actor, reason=reason
+            )
         )
+        if moved.calls:
+            return settled(moved)
+    return settled(moved.then(lambda one: _exhausted(one, roster=roster, now=now)))
+
+
+def people(level: Level, *, roster: Roster, severity: str, now: datetime) -> tuple[Person, ...]:
+    """Return whom a level means at `now`, each once, less those who must not be woken now."""
+    found = (roster.find(target, now) for target in level.page)
+    awake = [person for person in found if person and not _sleeps(person, severity, now)]
+    return tuple({person.id: person for person in awake}.values())
+
+
+def _ack_expires_at(incident: Incident) -> datetime | None:
+    if incident.policy.ack_timeout is None or incident.acknowledged_at is None:
+        return None
+    return incident.acknowledged_at + incident.policy.ack_timeout
+
+
+def _next_page_at(incident: Incident) -> datetime | None:
+    if incident.muted_by or not incident.policy.levels:
+        return None
+    for level in incident.policy.levels:
+        if level.number > incident.reached:
+            return incident.base_at + level.after
+    return _next_reminder_at(incident)
+
+
+def _next_reminder_at(incident: Incident) -> datetime | None:
+    if incident.policy.repeat_last is None:
+        return None
+    last = incident.base_at + incident.policy.levels[-1].after
+    return last + (incident.repeats + 1) * incident.policy.repeat_last
+
+
+def _wake(incident: Incident, *, now: datetime) -> Step:
+    """End a snooze, or an acknowledgement that nobody followed up while alerts still fire."""
+    if incident.state is IncidentState.RESOLVED:
+        return still(incident)
+    if incident.snoozed_until is not None:
+        if now < incident.snoozed_until:
+            return still(incident)
+        kind, detail = EventKind.WOKE, "the snooze ended and alerts still fire"
+    else:
+        expires = _ack_expires_at(incident)
+        if incident.state is not IncidentState.ACKNOWLEDGED or expires is None or now < expires:
+            return still(incident)
+        kind = EventKind.ACK_TIMEOUT
+        detail = f"acknowledged by {incident.acknowledged_by}, but alerts still fire"
+    event = Event(incident=incident.id, at=now, kind=kind, detail=detail)
+    return Step(incident=begin_again(incident, now=now), events=(event,))
+
+
+def _page_due(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    if incident.quiet(now):
+        return still(incident)
+    moved = still(incident)
+    skipped = False
+    for level in incident.policy.levels:
+        late = incident.base_at + level.after <= now
+        if level.number <= incident.reached or not (late or skipped):
+            continue
+        before = len(moved.calls)
+        moved = moved.then(
+            lambda one, level=level: _page(one, level, roster=roster, now=now)  # type: ignore[misc]
+        )
+        skipped = len(moved.calls) == before
+    if skipped and not moved.calls:
+        moved = moved.then(lambda one: _exhausted(one, roster=roster, now=now))
+    return moved
+
+
+def _page(
+    incident: Incident,
+    level: Level,
+    *,
+    roster: Roster,
+    now: datetime,
+    actor: str = "",
+    reason: str = "",
+) -> Step:
+    first = level.number == incident.policy.levels[0].number
+    event = NotificationEvent.PAGE if first else NotificationEvent.ESCALATED
+    calls = _calls(
+        incident, level, event, roster=roster, now=now, turn=f"r{incident.round}",
+        actor=actor, reason=reason,
+    )  # fmt: skip
+    reached = replace(incident, reached=level.number, repeats=0)
+    if not calls:
+        detail = f"level {level.number} ({level.role}) has nobody who can be reached now"
+        return Step(
+            incident=reached,
+            events=(Event(incident=incident.id, at=now, kind=EventKind.SKIPPED, detail=detail),),
+        )
+    return Step(
+        incident=remember(reached, calls),
+        events=(_paged(incident, level, calls, EventKind.PAGED, now=now),),
+        calls=calls,
+    )
+
+
+def _remind(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    every = incident.policy.repeat_last
+    levels = incident.policy.levels
+    if every is None or not levels or incident.quiet(now):
+        return still(incident)
+    at = _next_reminder_at(incident)
+    if incident.reached < levels[-1].number or at is None or now < at:
+        return still(incident)
+    # After a long pause one reminder is enough: count the missed ones as said.
+    elapsed = now - (incident.base_at + levels[-1].after)
+    counted = replace(incident, repeats=elapsed // every)
+    return _again(counted, roster=roster, now=now)
+
+
+def _exhausted(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    """Nobody is left above: say so, and try again from the top of what can be reached."""
+    event = Event(
+        incident=incident.id,
+        at=now,
+        kind=EventKind.EXHAUSTED,
+        detail="no level is left that could be reached",
+    )
+    said = Step(incident=incident, events=(event,))
+    counted = replace(incident, repeats=incident.repeats + 1)
+    return said.then(lambda _: _again(counted, roster=roster, now=now))
+
+
+def _again(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    """Page the highest level in which anybody can be reached, once more."""
+    turn = f"r{incident.round}.{incident.repeats}"
+    for level in reversed(incident.policy.levels):
+        calls = _calls(
+            incident, level, NotificationEvent.REMINDER, roster=roster, now=now, turn=turn
+        )
+        if calls:
+            return Step(
+                incident=remember(incident, calls),
+                events=(_paged(incident, level, calls, EventKind.REMINDED, now=now),),
+                calls=calls,
+            )
+    return still(incident)
+
+
+def _calls(
+    incident: Incident,
+    level: Level,
+    event: NotificationEvent,
+    *,
+    roster: Roster,
+    now: datetime,
+    turn: str,
+    actor: str = "",
+    reason: str = "",
+) -> tuple[Call, ...]:
+    calls = []
+    for person in people(level, roster=roster, severity=incident.severity, now=now):
+        for place, contact in roster.contacts(person)[:1]:
+            calls.append(
+                Call(
+                    event=event,
+                    level=level.number,
+                    role=level.role,
+                    address=Address(person.id, contact.channel, contact.to),
+                    contact=place,
+                    turn=turn,
+                    actor=actor,
+                    reason=reason,
+                )
+            )
+    return tuple(calls)
+
+
+def _paged(
+    incident: Incident, level: Level, calls: tuple[Call, ...], kind: EventKind, *, now: datetime
+) -> Event:
+    whom = ", ".join(f"{call.address.person} over {call.address.channel}" for call in calls)
+    detail = f"level {level.number} ({level.role}): {whom}"
+    return Event(incident=incident.id, at=now, kind=kind, detail=detail)
+
+
+def _sleeps(person: Person, severity: str, now: datetime) -> bool:
+    """Say whether the person's quiet hours keep this from them; never for a critical incident."""
+    if severity == "critical" or person.quiet_hours is None:
+        return False
+    local = now.astimezone(person.timezone).time()
+    start, end = person.quiet_hours.start, person.quiet_hours.end
+    return start <= local < end if start <= end else local >= start or local < end

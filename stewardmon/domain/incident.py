@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from stewardmon.domain.alert import Alert
-from stewardmon.domain.escalation import Policy
+from stewardmon.domain.policy import Policy
 from stewardmon.domain.labels import Labels
 
 
