@@ -1,0 +1,252 @@
+"""Series and the head that holds them: what is known of the recent past, in memory.
+
+A series keeps two columns, times (milliseconds) and values, in time order. The head indexes
+series by label, so that a selector touches only what can match. Both are bounded: by age
+(`retention_ms`, the longest range any loaded rule needs) and by count.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stewardmon.domain.labels import NAME, Labels, Matcher, Op
+
+STALE_BITS: Final = 0x7FF0000000000002
+"""Prometheus' value of a series that ended: a NaN that no arithmetic produces."""
+
+STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
+_STALE_BYTES: Final = struct.pack("<Q", STALE_BITS)
+_TRIM_AT_LEAST: Final = 256
+"""Columns are cut in steps, because cutting the front of an array moves the rest."""
+
+DEFAULT_RETENTION_MS: Final = 6 * 60_000
+DEFAULT_MAX_SERIES: Final = 200_000
+
+
+def is_stale(value: float) -> bool:
+    """Say whether the value is the stale marker (an ordinary NaN is not)."""
+    return value != value and struct.pack("<d", value) == _STALE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading: Unix time in milliseconds and a value."""
+
+    at_ms: int
+    value: float
+
+
+class Series:
+    """One label set and its readings, oldest first.
+
+    `base` counts the readings cut from the front so far: `base + index` names a reading for as
+    long as it is held, which is how rolling windows keep their place across a cut.
+    """
+
+    __slots__ = ("base", "dropped", "labels", "times", "values")
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.times: array[int] = array("q")
+        self.values: array[float] = array("d")
+        self.base = 0
+        self.dropped = 0
+
+    def __repr__(self) -> str:
+        return f"Series({self.labels!r}, {len(self.times)} samples)"
+
+    def append(self, at_ms: int, value: float) -> bool:
+        """Add a reading; one that is not newer than the last is dropped and counted."""
+        times = self.times
+        if times and at_ms <= times[-1]:
+            self.dropped += 1
+            return False
+        times.append(at_ms)
+        self.values.append(value)
+        return True
+
+    def trim(self, before_ms: int) -> int:
+        """Forget the readings at or before the instant; return how many went."""
+        gone = bisect_right(self.times, before_ms)
+        if gone:
+            del self.times[:gone]
+            del self.values[:gone]
+            self.base += gone
+        return gone
+
+    def last(self) -> Sample | None:
+        """Return the newest reading, None where there is none."""
+        return Sample(self.times[-1], self.values[-1]) if self.times else None
+
+
+class SeriesStore:
+    """The head: every series by its labels, with an index by label name and value.
+
+    `versions` tells a cached selection whether it still holds: `version(name)` changes whenever a
+    series of that metric name comes or goes (`version("")`: any series).
+    """
+
+    def __init__(
+        self,
+        *,
+        retention_ms: int = DEFAULT_RETENTION_MS,
+        max_series: int = DEFAULT_MAX_SERIES,
+    ) -> None:
+        self.retention_ms = retention_ms
+        self.max_series = max_series
+        self.shed = 0
+        self._dropped = 0
+        self._series: dict[Labels, Series] = {}
+        self._index: dict[str, dict[str, dict[Labels, Series]]] = {}
+        self._versions: dict[str, int] = {}
+        self._overflow = Series(Labels())
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @property
+    def series_count(self) -> int:
+        """How many series are held."""
+        return len(self._series)
+
+    @property
+    def sample_count(self) -> int:
+        """How many readings are held, over all series."""
+        return sum(len(series.times) for series in self._series.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many readings came late or twice and were dropped."""
+        return self._dropped + sum(series.dropped for series in self._series.values())
+
+    def version(self, name: str = "") -> int:
+        """Return a number that changes when series of that metric name come or go."""
+        return self._versions.get(name, 0)
+
+    def handle(self, labels: Labels) -> Series:
+        """Return the series of the labels, made at need, for repeated appends.
+
+        A handle stays good while its series is appended to; one whose series was trimmed away as
+        ended must be asked for again (`current`). Past `max_series`, a series that is not kept.
+        """
+        found = self._series.get(labels)
+        return found if found is not None else self._add(labels)
+
+    def current(self, series: Series) -> bool:
+        """Say whether the handle still belongs to the head."""
+        return self._series.get(series.labels) is series
+
+    def append(self, labels: Labels, at_ms: int, value: float) -> bool:
+        """Add a reading to the series of the labels; say whether it was kept."""
+        series = self._series.get(labels)
+        if series is None:
+            series = self._add(labels)
+            if series is self._overflow:
+                return False
+        return series.append(at_ms, value)
+
+    def mark_stale(self, labels: Labels, at_ms: int) -> None:
+        """End the series: from this instant on, selectors no longer see it."""
+        series = self._series.get(labels)
+        if series is not None and series.values and not is_stale(series.values[-1]):
+            series.append(at_ms, STALE)
+
+    def select(self, matchers: Sequence[Matcher]) -> Sequence[Series]:
+        """Return the series that meet every matcher, in the order in which they came."""
+        candidates = self._candidates(matchers)
+        rest = [matcher for matcher in matchers if not _indexed(matcher)]
+        return [
+            series
+            for labels, series in candidates.items()
+            if all(matcher.matches(labels) for matcher in rest)
+        ]
+
+    def trim(self, now_ms: int) -> int:
+        """Forget what is older than the retention; drop ended series; return readings gone."""
+        before = now_ms - self.retention_ms
+        gone = 0
+        ended: list[Series] = []
+        for series in self._series.values():
+            times = series.times
+            if not times or times[-1] <= before:
+                ended.append(series)
+            elif times[0] <= before and _worth_cutting(times, before):
+                gone += series.trim(before)
+        for series in ended:
+            gone += len(series.times)
+            self._forget(series)
+        return gone
+
+    def label_names(self) -> list[str]:
+        """Return every label name in use, sorted."""
+        return sorted(name for name, values in self._index.items() if values)
+
+    def label_values(self, name: str) -> list[str]:
+        """Return every value of the label in use, sorted."""
+        return sorted(self._index.get(name, ()))
+
+    def _add(self, labels: Labels) -> Series:
+        if len(self._series) >= self.max_series:
+            self.shed += 1
+            self._overflow = Series(Labels())
+            return self._overflow
+        series = Series(labels)
+        self._series[labels] = series
+        for name, value in labels.pairs:
+            self._index.setdefault(name, {}).setdefault(value, {})[labels] = series
+        self._changed(labels)
+        return series
+
+    def _forget(self, series: Series) -> None:
+        labels = series.labels
+        self._dropped += series.dropped
+        del self._series[labels]
+        for name, value in labels.pairs:
+            values = self._index[name]
+            del values[value][labels]
+            if not values[value]:
+                del values[value]
+            if not values:
+                del self._index[name]
+        self._changed(labels)
+
+    def _changed(self, labels: Labels) -> None:
+        versions = self._versions
+        versions[""] = versions.get("", 0) + 1
+        name = labels.value(NAME)
+        if name:
+            versions[name] = versions.get(name, 0) + 1
+
+    def _candidates(self, matchers: Sequence[Matcher]) -> dict[Labels, Series]:
+        """Return the smallest indexed set that holds every match, met by all equality matchers."""
+        sets = [
+            self._index.get(matcher.name, {}).get(matcher.text, {})
+            for matcher in matchers
+            if _indexed(matcher)
+        ]
+        if not sets:
+            return self._series
+        sets.sort(key=len)
+        first, rest = sets[0], sets[1:]
+        if not rest:
+            return first
+        return {
+            labels: series
+            for labels, series in first.items()
+            if all(labels in other for other in rest)
+        }
+
+
+def _indexed(matcher: Matcher) -> bool:
+    """Say whether the index alone answers the matcher: equality with a value that is there."""
+    return matcher.op is Op.EQUAL and matcher.text != ""
+
+
+def _worth_cutting(times: array[int], before: int) -> bool:
+    step = max(_TRIM_AT_LEAST, len(times) // 8)
+    return len(times) > step and times[step - 1] <= before
