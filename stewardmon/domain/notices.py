@@ -118,6 +118,7 @@ def notification(call: Call, incident: Incident, *, desk: Desk, now: datetime) -
         evidence=tuple(f"also affected: {line}" for line in incident.symptoms),
         actor=call.actor,
         reason=call.reason,
+        acknowledged_by=incident.acknowledged_by,
         resolved_at=incident.resolved_at,
         next_step=_next_step(call, incident),
         alerts=tuple(_view(alert, incident, desk) for alert in shown),

@@ -73,6 +73,7 @@ class Notification:
     evidence: tuple[str, ...] = ()
     actor: str = ""
     reason: str = ""
+    acknowledged_by: str = ""
     resolved_at: datetime | None = None
     next_step: str = ""
     alerts: tuple[AlertView, ...] = ()
