@@ -12,6 +12,7 @@ import pwd
 import random
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import IO, TYPE_CHECKING, Final, Literal, Self
 from urllib.parse import quote
 
 import psycopg
@@ -37,6 +38,7 @@ USER: Final = "steward"
 # still free when it comes back.
 PORTS: Final = range(20_000, 32_000)
 STEP_SECONDS: Final = 60
+POLL_SECONDS: Final = 0.01
 # A demo's database may be lost: speed is worth more than what a power cut would leave.
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "127.0.0.1",
@@ -51,6 +53,11 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 StopMode = Literal["smart", "fast", "immediate"]
+SIGNALS: Final[Mapping[StopMode, signal.Signals]] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def free_port() -> int:
 
 
 def find_programs() -> Path:
-    """Return the folder of initdb and pg_ctl: Debian's newest version, else the wheel's."""
+    """Return the folder of initdb and postgres: Debian's newest version, else the wheel's."""
     versions = (path.parent for path in DEBIAN.glob("*/bin/initdb"))
     debian = max(versions, key=lambda folder: float(folder.parent.name), default=None)
     if debian is not None:
@@ -112,6 +119,7 @@ class PostgresServer:
         self._settings = {**SETTINGS, **(settings or {})}
         self._account = unprivileged()
         self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.password: Final = secrets.token_urlsafe(18)
         self.port = 0
 
@@ -145,40 +153,43 @@ class PostgresServer:
 
     @property
     def pid(self) -> int | None:
-        """The postmaster's process, None where it is not running."""
-        if self._folder is None:
-            return None
-        with suppress(OSError, ValueError, IndexError):
-            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-            os.kill(pid, 0)
-            return pid
-        return None
+        """The server's process, None where it is not running."""
+        return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def running(self) -> bool:
-        """Whether the server's process is alive (a killed one leaves its file behind)."""
+        """Whether the server's process is alive."""
         return self.pid is not None
 
     @property
     def log(self) -> str:
         """What the server has written to its log."""
-        if self._folder is None or not self._log.exists():
-            return ""
-        return self._log.read_text(errors="replace")
+        return "\n".join(_lines(self._log)) if self._folder else ""
 
     def start(self) -> None:
         """Start, on the same port and data as before; return once it accepts connections."""
+        if self.running:
+            return
         first = self._folder is None
         if first:
             self._prepare()
-        self._run("pg_ctl", "start", "-w", "-D", str(self._data), "-l", str(self._log))
+        while not self._spawn():
+            if "pre-existing shared memory block" not in _last_lines(self._log):
+                raise StewardmonError(f"PostgreSQL did not start: {_last_lines(self._log)}")
         if first:
             self.create_database(USER)
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop: `fast` cuts every session cleanly, `immediate` is a crash, `smart` waits."""
-        if self.running:
-            self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._data))
+        if self._process is None or not self.running:
+            return
+        self._process.send_signal(SIGNALS[mode])
+        try:
+            self._process.wait(timeout=STEP_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise StewardmonError(
+                f"PostgreSQL did not stop within {STEP_SECONDS} s: {_last_lines(self._log)}"
+            ) from error
 
     def restart(self) -> None:
         """Stop and start: every session is cut."""
@@ -222,6 +233,24 @@ class PostgresServer:
             raise StewardmonError("the PostgreSQL server has not been started")
         return self._folder
 
+    def _spawn(self) -> bool:
+        """Start the server's process; False where it ended before it was ready."""
+        with self._log.open("ab") as log:
+            self._process = self._popen(log, "postgres", "-D", str(self._data))
+        for _ in range(round(STEP_SECONDS / POLL_SECONDS)):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=POLL_SECONDS)
+                return False
+            if self._ready():
+                return True
+        self.stop("immediate")
+        raise StewardmonError(f"PostgreSQL was not ready within {STEP_SECONDS} s")
+
+    def _ready(self) -> bool:
+        """Whether the server has noted that it accepts connections (its file's last line)."""
+        noted = _lines(self._data / "postmaster.pid")
+        return noted[:1] == [str(self.pid)] and noted[-1] == "ready"
+
     def _prepare(self) -> None:
         """Make the folder and the empty cluster in it."""
         programs = self._programs or find_programs()
@@ -233,10 +262,7 @@ class PostgresServer:
         word.touch(mode=0o600)
         word.write_text(self.password)
         self._own(word)
-        self._run(
-            *("initdb", "-D", str(self._data), "-U", USER, "-A", "scram-sha-256"),
-            *("--pwfile", str(word), "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-        )
+        self._initialise(word)
         word.unlink()
         with (self._data / "postgresql.conf").open("a") as conf:
             conf.writelines(
@@ -248,47 +274,59 @@ class PostgresServer:
         """Return the programs where the server's user can run them: a copy, if need be."""
         if self._account.uid is None or _open_to_all(programs):
             return programs
-        copied = shutil.copytree(programs.parent, self._home / "programs")
-        return copied / "bin"
+        package, wheels = programs.parents[1], programs.parents[2]
+        for folder in (package, *wheels.glob(f"{package.name}.libs")):
+            copied = shutil.copytree(folder, self._home / folder.name)
+            for path in (copied, *copied.rglob("*")):
+                self._own(path)
+        return self._home / programs.relative_to(wheels)
 
     def _own(self, path: Path) -> None:
         if self._account.uid is not None and self._account.gid is not None:
             os.chown(path, self._account.uid, self._account.gid)
 
-    def _run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs; its output goes into the sentence of a failure."""
-        command = [str((self._programs or find_programs()) / program), *arguments]
-        output = self._home / "output"  # a file: the server inherits it and would hold a pipe open
-        with output.open("w+b") as out:
-            try:
-                done = subprocess.run(  # noqa: S603 - our own words only
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    cwd=self._home,
-                    env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
-                    timeout=STEP_SECONDS,
-                    check=False,
-                    user=self._account.uid,
-                    group=self._account.gid,
-                    extra_groups=None if self._account.uid is None else [],
-                    # Out of the terminal's group: Ctrl-C is for stewardmon, which then stops it.
-                    start_new_session=True,
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise StewardmonError(f"PostgreSQL's {program} did not run: {error}") from error
-        if done.returncode != 0:
-            raise StewardmonError(
-                f"PostgreSQL's {program} failed: {_last_lines(output)} {_last_lines(self._log)}"
+    def _initialise(self, word: Path) -> None:
+        """Make the empty cluster; what initdb says goes into the sentence of a failure."""
+        said = self._home / "initdb.log"
+        with said.open("w+b") as log:
+            process = self._popen(
+                log,
+                *("initdb", "-D", str(self._data), "-U", USER, "-A", "scram-sha-256"),
+                *("--pwfile", str(word), "-E", "UTF8", "--locale=C"),
+                *("--no-sync", "--no-instructions"),
             )
+            code = process.wait(timeout=STEP_SECONDS)
+        if code != 0:
+            raise StewardmonError(f"PostgreSQL's initdb failed: {_last_lines(said)}")
+
+    def _popen(self, log: IO[bytes], program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        path = str((self._programs or find_programs()) / program)
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own words only
+                [path, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._home,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+                user=self._account.uid,
+                group=self._account.gid,
+                extra_groups=None if self._account.uid is None else [],
+                # Out of the terminal's group: Ctrl-C is for stewardmon, which then stops it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StewardmonError(f"{path} cannot be run: {error.strerror}") from error
 
 
-def _last_lines(path: Path, count: int = 3) -> str:
-    if not path.exists():
-        return ""
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return " ".join(line.strip() for line in lines[-count:])
+def _lines(path: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return [line.strip() for line in path.read_text(errors="replace").strip().splitlines()]
+    return []
+
+
+def _last_lines(path: Path) -> str:
+    return " ".join(_lines(path)[-3:])
 
 
 def _open_to_all(path: Path) -> bool:
