@@ -13,6 +13,8 @@ import re2
 from stewardmon.errors import ExpressionError
 
 NAME: Final = "__name__"
+METADATA: Final = frozenset({NAME, "__type__", "__unit__"})
+"""The labels that say what a value is: whatever changes the value drops them."""
 
 
 class Labels(Mapping[str, str]):
@@ -22,13 +24,15 @@ class Labels(Mapping[str, str]):
     label sets are dictionary keys on every hot path.
     """
 
-    __slots__ = ("_hash", "_map", "pairs")
+    __slots__ = ("_fingerprint", "_hash", "_map", "_nameless", "pairs")
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         known = {name: value for name, value in dict(labels).items() if value != ""}
         self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(known.items()))
         self._map = known
         self._hash = hash(self.pairs)
+        self._fingerprint = ""
+        self._nameless: Labels | None = None
 
     def __getitem__(self, name: str) -> str:
         return self._map[name]
@@ -53,6 +57,16 @@ class Labels(Mapping[str, str]):
         """Return the label's value, empty where the label is missing."""
         return self._map.get(name, "")
 
+    @property
+    def nameless(self) -> Labels:
+        """The set less the metric name and what else says what the value was (kept once made)."""
+        known = self._nameless
+        if known is None:
+            named = any(name in self._map for name in METADATA)
+            known = self.without(*METADATA) if named else self
+            self._nameless = known
+        return known
+
     def without(self, *names: str) -> Labels:
         """Return the set less `names`."""
         return Labels((name, value) for name, value in self.pairs if name not in names)
@@ -67,11 +81,14 @@ class Labels(Mapping[str, str]):
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that are the same in every process for equal sets."""
+        if self._fingerprint:
+            return self._fingerprint
         digest = blake2b(digest_size=8)
         for name, value in self.pairs:
             digest.update(name.encode("utf-8", "surrogatepass") + b"\xff")
             digest.update(value.encode("utf-8", "surrogatepass") + b"\xff")
-        return digest.hexdigest()
+        self._fingerprint = digest.hexdigest()
+        return self._fingerprint
 
 
 class Op(StrEnum):

@@ -1,0 +1,365 @@
+"""The tree to closures: done once per plan, so that an evaluation walks no tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from stewardmon.domain.labels import Labels
+from stewardmon.errors import EvaluationError
+from stewardmon.promql import aggregate, binary, functions, histogram, scalars, select
+from stewardmon.promql.frame import Doomed, Frame, ScalarNode, StringNode, VectorNode, drop_name
+from stewardmon.promql.nodes import (
+    SETS,
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Paren,
+    StringLiteral,
+    Subquery,
+    Unary,
+    ValueType,
+    VectorSelector,
+    children,
+    unwrapped,
+)
+from stewardmon.promql.ranges import RANGE_FUNCTIONS, Range, RangeFunction
+from stewardmon.promql.results import Elements
+from stewardmon.promql.select import RangeNode
+from stewardmon.promql.subquery import subquery
+from stewardmon.promql.typecheck import type_of
+
+_KEEPS_NAME: Final = frozenset({"first_over_time", "last_over_time"})
+_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
+_OWN_TIME: Final = frozenset({"predict_linear", "time", "timestamp", *scalars.DATE_FUNCTIONS})
+"""Functions whose value depends on the evaluation's time even over a fixed selector."""
+
+
+class Compiler:
+    """Turns one checked tree into closures; nodes get numbers to keep their state apart."""
+
+    def __init__(self) -> None:
+        self._numbers = 0
+
+    def vector(self, expr: Expr) -> VectorNode:
+        """Return the evaluation of an expression that yields an instant vector."""
+        node = self._vector(expr)
+        if steady(expr) and not isinstance(unwrapped(expr), VectorSelector):
+            return _once(node, self._number())
+        return node
+
+    def _vector(self, expr: Expr) -> VectorNode:
+        match expr:
+            case Paren(expr=inner):
+                return self.vector(inner)
+            case VectorSelector():
+                return select.instant_vector(expr)
+            case Unary(op="-", expr=inner):
+                return unique(functions.mapped(self.vector(inner), _negated))
+            case Unary(expr=inner):
+                return self.vector(inner)
+            case Binary():
+                return self._binary(expr)
+            case Call():
+                return self._call(expr)
+            case Aggregate():
+                return self._aggregate(expr)
+            case _:
+                raise TypeError(f"{type(expr).__name__} yields no instant vector")
+
+    def scalar(self, expr: Expr) -> ScalarNode:
+        """Return the evaluation of an expression that yields a number."""
+        match expr:
+            case NumberLiteral(value=value):
+                return lambda _: value
+            case Paren(expr=inner):
+                return self.scalar(inner)
+            case Unary(op=op, expr=inner):
+                number = self.scalar(inner)
+                return (lambda frame: -number(frame)) if op == "-" else number
+            case Binary(op=op, left=left, right=right):
+                return binary.scalars(op, self.scalar(left), self.scalar(right))
+            case Call(name="time"):
+                return lambda frame: frame.at_ms / 1000
+            case Call(name="pi"):
+                return lambda _: 3.141592653589793
+            case Call(name="scalar", args=(inner,)):
+                return functions.scalar_of(self.vector(inner))
+            case _:
+                raise TypeError(f"{type(expr).__name__} yields no number")
+
+    def string(self, expr: Expr) -> StringNode:
+        """Return the evaluation of an expression that yields a text."""
+        text = _text(expr)
+        return lambda _: text
+
+    def ranged(self, expr: Expr) -> RangeNode:
+        """Return the evaluation of an expression that yields a range vector."""
+        match expr:
+            case Paren(expr=inner):
+                return self.ranged(inner)
+            case MatrixSelector():
+                return select.range_vector(expr)
+            case Subquery(expr=inner):
+                return subquery(expr, self.vector(inner), self._number())
+            case _:
+                raise TypeError(f"{type(expr).__name__} yields no range vector")
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def _binary(self, expr: Binary) -> VectorNode:
+        if expr.op in SETS:
+            left, right = self.vector(expr.left), self.vector(expr.right)
+            return unique(binary.sets(expr.op, left, right, expr.matching))
+        left_type, right_type = type_of(expr.left), type_of(expr.right)
+        if left_type is right_type:
+            operation = binary.VectorOperation(
+                expr.op,
+                self.vector(expr.left),
+                self.vector(expr.right),
+                expr.matching,
+                returns_bool=expr.returns_bool,
+            )
+            return unique(operation)
+        swapped = left_type is ValueType.SCALAR
+        vector, scalar = (expr.right, expr.left) if swapped else (expr.left, expr.right)
+        return unique(
+            binary.with_scalar(
+                expr.op,
+                self.vector(vector),
+                self.scalar(scalar),
+                swapped=swapped,
+                returns_bool=expr.returns_bool,
+            )
+        )
+
+    def _aggregate(self, expr: Aggregate) -> VectorNode:
+        vector = self.vector(expr.expr)
+        group_of = aggregate.grouping(expr.grouping, without=expr.without)
+        param = expr.param
+        if param is None:
+            return aggregate.reduced(expr.op, vector, group_of)
+        if expr.op == "count_values":
+            return aggregate.counted_values(
+                vector, _text(param), expr.grouping, without=expr.without
+            )
+        if expr.op == "quantile":
+            return aggregate.quantile(vector, group_of, self.scalar(param), param.at)
+        return aggregate.ranked(
+            vector, group_of, self.scalar(param), largest=expr.op == "topk"
+        )
+
+    def _call(self, expr: Call) -> VectorNode:
+        if expr.name in RANGE_FUNCTIONS:
+            return self._over_time(expr)
+        return unique(self._plain_call(expr))
+
+    def _plain_call(self, expr: Call) -> VectorNode:
+        name, args = expr.name, expr.args
+        if name in scalars.DATE_FUNCTIONS:
+            return functions.dated(name, self.vector(args[0]) if args else None)
+        if name == "vector":
+            return functions.vector_of(self.scalar(args[0]))
+        if name == "absent_over_time":
+            return self._absent_over_time(expr)
+        if name.startswith("histogram_"):
+            return self._histogram(expr)
+        vector = self._timestamps(args[0]) if name == "timestamp" else self.vector(args[0])
+        if name in scalars.NUMBER_FUNCTIONS:
+            return functions.mapped(vector, scalars.NUMBER_FUNCTIONS[name])
+        match name:
+            case "timestamp":
+                return functions.mapped(vector, _same)
+            case "absent":
+                return functions.absent(vector, unwrapped(args[0]))
+            case "sort" | "sort_desc":
+                return functions.ordered(vector, expr.at, descending=name == "sort_desc")
+            case "round":
+                return functions.rounded(
+                    vector, self.scalar(args[1]) if len(args) > 1 else lambda _: 1.0
+                )
+            case "clamp" | "clamp_min" | "clamp_max":
+                low = self.scalar(args[1]) if name != "clamp_max" else lambda _: float("-inf")
+                high = self.scalar(args[-1]) if name != "clamp_min" else lambda _: float("inf")
+                return functions.clamped(vector, low, high)
+            case "label_replace":
+                return functions.label_replaced(vector, *map(_text, args[1:5]))
+            case "label_join":
+                target, separator, *sources = map(_text, args[1:])
+                return functions.label_joined(vector, target, separator, tuple(sources))
+            case _:
+                raise TypeError(f"no evaluation for {name}()")
+
+    def _histogram(self, expr: Call) -> VectorNode:
+        args = expr.args
+        match expr.name:
+            case "histogram_quantile":
+                share, vector = self.scalar(args[0]), self.vector(args[1])
+                return histogram.quantile_node(share, vector, args[0].at, args[1].at)
+            case "histogram_fraction":
+                low, high = self.scalar(args[0]), self.scalar(args[1])
+                return histogram.fraction_node(low, high, self.vector(args[2]), args[2].at)
+            case _:
+                # The others read native histograms only: plain numbers give no result.
+                vector = self.vector(args[0])
+                return lambda frame: vector(frame)[:0]
+
+    def _timestamps(self, argument: Expr) -> VectorNode:
+        """Return samples' own times for a bare selector, the evaluation's time for the rest."""
+        if isinstance(argument, VectorSelector):
+            return select.sample_times(argument)
+        vector = self.vector(argument)
+        return lambda frame: [(labels, frame.at_ms / 1000) for labels, _ in vector(frame)]
+
+    def _absent_over_time(self, expr: Call) -> VectorNode:
+        ranged = self.ranged(expr.args[0])
+        labels = functions.absent_labels(unwrapped(expr.args[0]))
+
+        def evaluate(frame: Frame) -> Elements:
+            present = next(ranged(frame).series, None) is not None
+            return [] if present else [(labels, 1.0)]
+
+        return evaluate
+
+    def _over_time(self, expr: Call) -> VectorNode:
+        at = next(i for i, arg in enumerate(expr.args) if type_of(arg) is ValueType.MATRIX)
+        others = [arg for i, arg in enumerate(expr.args) if i != at]
+        argument = self.scalar(others[0]) if others else None
+        over = RangeCall(
+            expr.name, self.ranged(expr.args[at]), argument, at=expr.args[at].at
+        )
+        if expr.name == "quantile_over_time":
+            return unique(_checked_quantile(over, self.scalar(expr.args[0]), expr.args[0].at))
+        return unique(over)
+
+
+class RangeCall:
+    """A function over a range vector, series by series."""
+
+    def __init__(
+        self, name: str, ranged: RangeNode, argument: ScalarNode | None, *, at: int
+    ) -> None:
+        self._function: RangeFunction = RANGE_FUNCTIONS[name]
+        self._ranged = ranged
+        self._argument = argument
+        self._keeps_name = name in _KEEPS_NAME
+        self._counter = name in {"rate", "increase"}
+        self._at = at
+
+    def __call__(self, frame: Frame) -> Elements:
+        argument = self._argument(frame) if self._argument is not None else 0.0
+        selection = self._ranged(frame)
+        span = Range(selection.start_ms, selection.end_ms, frame.at_ms, argument)
+        function, delayed = self._function, frame.delayed
+        found: Elements = []
+        for labels, times, values in selection.series:
+            value = function(times, values, span)
+            if value is None:
+                continue
+            if self._counter:
+                inform_of_gauge(frame, labels, self._at)
+            kept = labels if self._keeps_name else drop_name(labels, delayed=delayed)
+            found.append((kept, value))
+        return found
+
+
+def inform_of_gauge(frame: Frame, labels: Labels, at: int) -> None:
+    """Note a rate of what is, by its name, no counter."""
+    name = labels.value("__name__")
+    if name and not name.endswith(_COUNTER_SUFFIXES):
+        frame.notes.inform(
+            "metric might not be a counter, name does not end in "
+            f'_total/_sum/_count/_bucket: "{name}"',
+            at,
+        )
+
+
+def _checked_quantile(node: VectorNode, share: ScalarNode, at: int) -> VectorNode:
+    def evaluate(frame: Frame) -> Elements:
+        found = node(frame)
+        wanted = share(frame)
+        if found and not 0 <= wanted <= 1:
+            histogram.warn_of_quantile(frame.notes, wanted, at)
+        return found
+
+    return evaluate
+
+
+def unique(node: VectorNode) -> VectorNode:
+    """Return the evaluation with a check that no two elements have equal labels."""
+
+    def evaluate(frame: Frame) -> Elements:
+        elements = node(frame)
+        if len(elements) > 1 and not frame.delayed:
+            check_unique(elements)
+        return elements
+
+    return evaluate
+
+
+def check_unique(elements: Elements) -> None:
+    """Raise EvaluationError where two elements have equal labels."""
+    if len({labels for labels, _ in elements}) < len(elements):
+        raise EvaluationError("vector cannot contain metrics with the same labelset")
+
+
+def settled(elements: Elements) -> Elements:
+    """Return a query's final elements: pending names dropped, labels unique."""
+    found = [
+        (labels.nameless if isinstance(labels, Doomed) else labels, value)
+        for labels, value in elements
+    ]
+    if len(found) > 1:
+        check_unique(found)
+    return found
+
+
+def steady(expr: Expr) -> bool:
+    """Say whether the expression has the same value at every step of a range (`@`)."""
+    match expr:
+        case NumberLiteral() | StringLiteral():
+            return True
+        case VectorSelector() | Subquery():
+            return expr.fixed_ms is not None or expr.edge is not None
+        case Call(name=name) if name in _OWN_TIME:
+            return False
+        case Call(args=()):
+            return True
+        case _:
+            return all(map(steady, children(expr)))
+
+
+def _once(node: VectorNode, number: int) -> VectorNode:
+    """Return the evaluation that is done at the first step only."""
+
+    def evaluate(frame: Frame) -> Elements:
+        known = frame.steady.get(number)
+        if known is None:
+            known = frame.steady[number] = node(frame)
+        assert isinstance(known, list)
+        return known
+
+    return evaluate
+
+
+def _text(expr: Expr) -> str:
+    literal = unwrapped(expr)
+    if not isinstance(literal, StringLiteral):
+        raise TypeError(f"{type(literal).__name__} is no text")
+    return literal.value
+
+
+def _negated(value: float) -> float:
+    return -value
+
+
+def _same(value: float) -> float:
+    return value
+
+
+Compiled = Callable[[Frame], Elements | float | str]

@@ -1,0 +1,134 @@
+"""The surroundings of one evaluation: where samples come from, which instant, what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.promql.limits import Budget
+from stewardmon.promql.results import Annotations, Elements
+
+if TYPE_CHECKING:
+    from array import array
+
+    from stewardmon.promql.windows import Windows
+
+
+class SeriesLike(Protocol):
+    """What selectors need of a series: labels, and two columns in time order."""
+
+    @property
+    def labels(self) -> Labels:
+        """The series' identity."""
+
+    @property
+    def times(self) -> Sequence[int] | array[int]:
+        """Unix times in milliseconds, ascending."""
+
+    @property
+    def values(self) -> Sequence[float] | array[float]:
+        """The values at those times; `STALE` ends the series."""
+
+
+class SeriesSource(Protocol):
+    """Whatever can be asked for series: the head, history, a replay, a test's load."""
+
+    def select(self, matchers: Sequence[Matcher], /) -> Sequence[SeriesLike]:
+        """Return the series that meet every matcher."""
+
+
+class Frame:
+    """One evaluation at one instant (Unix milliseconds).
+
+    `start_ms` and `end_ms` are the ends of the whole query (`@ start()`, `@ end()`); `ranged` says
+    that this instant is one step of several. `steady` keeps what does not change from step to step.
+    """
+
+    __slots__ = (
+        "at_ms",
+        "budget",
+        "delayed",
+        "end_ms",
+        "lookback_ms",
+        "notes",
+        "ranged",
+        "selected",
+        "source",
+        "start_ms",
+        "steady",
+        "step_ms",
+        "windows",
+    )
+
+    def __init__(  # one object per query, built in two places
+        self,
+        source: SeriesSource,
+        *,
+        at_ms: int,
+        end_ms: int,
+        lookback_ms: int,
+        step_ms: int,
+        delayed: bool,
+        budget: Budget,
+        notes: Annotations,
+        windows: Windows | None,
+    ) -> None:
+        self.source = source
+        self.at_ms = at_ms
+        self.start_ms = at_ms
+        self.end_ms = end_ms
+        self.ranged = at_ms != end_ms
+        self.lookback_ms = lookback_ms
+        self.step_ms = step_ms
+        self.delayed = delayed
+        self.budget = budget
+        self.notes = notes
+        self.windows = windows
+        self.steady: dict[int, object] = {}
+        self.selected: dict[str, Sequence[SeriesLike]] = {}
+
+    def inner(self, windows: Windows | None) -> Frame:
+        """Return the frame in which a subquery's expression is evaluated, step by step."""
+        frame = Frame(
+            self.source,
+            at_ms=self.at_ms,
+            end_ms=self.end_ms,
+            lookback_ms=self.lookback_ms,
+            step_ms=self.step_ms,
+            delayed=self.delayed,
+            budget=self.budget,
+            notes=self.notes,
+            windows=windows,
+        )
+        frame.start_ms = self.start_ms
+        frame.steady = self.steady
+        frame.selected = self.selected
+        return frame
+
+    def select(self, key: str, matchers: Sequence[Matcher]) -> Sequence[SeriesLike]:
+        """Return the series that meet the matchers, asked for once per query."""
+        found = self.selected.get(key)
+        if found is None:
+            found = self.source.select(matchers)
+            self.budget.select(len(found))
+            self.selected[key] = found
+        return found
+
+
+VectorNode = Callable[[Frame], Elements]
+ScalarNode = Callable[[Frame], float]
+StringNode = Callable[[Frame], str]
+
+
+class Doomed(Labels):
+    """A label set that loses its name when the query ends (delayed name removal)."""
+
+    __slots__ = ()
+
+
+def drop_name(labels: Labels, *, delayed: bool) -> Labels:
+    """Return the set less its name, or marked to lose it."""
+    if not delayed:
+        return labels.nameless
+    return labels if isinstance(labels, Doomed) else Doomed(labels.pairs)

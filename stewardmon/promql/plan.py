@@ -1,0 +1,174 @@
+"""A plan: an expression read, checked and compiled once, evaluated as often as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from stewardmon.domain.labels import Matcher
+from stewardmon.errors import ExpressionError
+from stewardmon.promql.compile import Compiler
+from stewardmon.promql.frame import Frame
+from stewardmon.promql.nodes import (
+    COMPARISONS,
+    SETS,
+    Binary,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Subquery,
+    Unary,
+    ValueType,
+    VectorSelector,
+    children,
+    unwrapped,
+)
+from stewardmon.promql.parser import parse
+from stewardmon.promql.typecheck import type_of
+
+LOOKBACK_MS: Final = 300_000
+"""How old the newest sample of a series may be, Prometheus' default."""
+
+Evaluation = Callable[[Frame], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An expression ready to evaluate.
+
+    `longest_range_ms` is how far before its instant the expression can look: ranges, subqueries,
+    offsets and the lookback (selectors with `@` look at fixed times and do not count).
+    `selectors` are the matchers of each selector in it.
+    """
+
+    text: str
+    tree: Expr = field(repr=False)
+    value_type: ValueType
+    longest_range_ms: int
+    selectors: tuple[tuple[Matcher, ...], ...]
+    evaluation: Evaluation = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A comparison with a number: what is measured, the operator, the number."""
+
+    subject: str
+    operator: str
+    number: float
+
+
+def plan(text: str) -> Plan:
+    """Read, check and compile an expression.
+
+    Raises ExpressionError: one clear sentence, with the column of the mistake in the text.
+    """
+    tree = parse(text)
+    value_type = type_of(tree)
+    return Plan(
+        text=text,
+        tree=tree,
+        value_type=value_type,
+        longest_range_ms=_reach(tree),
+        selectors=tuple(selector.matchers for selector in _selectors(tree)),
+        evaluation=_evaluation(tree, value_type),
+    )
+
+
+def threshold(planned: Plan) -> Threshold | None:
+    """Return the first comparison of a vector with a number, looked for through and/or/unless.
+
+    A number on the left is turned around: `5 < x` reads as x > 5. None where there is none.
+    """
+    return _threshold(planned.tree, planned.text)
+
+
+_MIRRORED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+def _threshold(expr: Expr, text: str) -> Threshold | None:
+    expr = unwrapped(expr)
+    if not isinstance(expr, Binary):
+        return None
+    if expr.op in SETS:
+        return _threshold(expr.left, text) or _threshold(expr.right, text)
+    if expr.op not in COMPARISONS:
+        return None
+    left, right = _constant(expr.left), _constant(expr.right)
+    if right is not None and left is None:
+        return Threshold(text[expr.at : expr.op_at].strip(), expr.op, right)
+    if left is not None and right is None:
+        return Threshold(_right_text(expr, text), _MIRRORED[expr.op], left)
+    return None
+
+
+def _constant(expr: Expr) -> float | None:
+    """Return the number an expression always has, where it is built of literals alone."""
+    expr = unwrapped(expr)
+    if isinstance(expr, NumberLiteral):
+        return expr.value
+    inner = children(expr)
+    if not isinstance(expr, Unary | Binary) or any(_constant(part) is None for part in inner):
+        return None
+    frame: object = None
+    return Compiler().scalar(expr)(frame)  # type: ignore[arg-type]  # constants look at no frame
+
+
+def _right_text(expr: Binary, text: str) -> str:
+    """Return the text of the right side: up to the end, less brackets that close further out."""
+    tail = text[expr.right.at :]
+    depth = 0
+    for index, char in enumerate(tail):
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0:
+            return tail[:index].strip()
+    return tail.strip()
+
+
+def _evaluation(tree: Expr, value_type: ValueType) -> Evaluation:
+    compiler = Compiler()
+    match value_type:
+        case ValueType.VECTOR:
+            return compiler.vector(tree)
+        case ValueType.SCALAR:
+            return compiler.scalar(tree)
+        case ValueType.STRING:
+            return compiler.string(tree)
+        case ValueType.MATRIX:
+            return compiler.ranged(tree)
+
+
+def _selectors(expr: Expr) -> Iterator[VectorSelector]:
+    if isinstance(expr, VectorSelector):
+        yield expr
+    for part in children(expr):
+        yield from _selectors(part)
+
+
+def _reach(expr: Expr) -> int:
+    """Return how far before its instant the expression looks, in milliseconds."""
+    match expr:
+        case VectorSelector():
+            return _before(expr, LOOKBACK_MS)
+        case MatrixSelector(vector=vector, range_ms=range_ms):
+            return _before(vector, range_ms)
+        case Subquery(expr=inner, range_ms=range_ms):
+            return _before(expr, range_ms + _reach(inner))
+        case _:
+            return max(map(_reach, children(expr)), default=0)
+
+
+def _before(selector: VectorSelector | Subquery, length_ms: int) -> int:
+    if selector.fixed_ms is not None:
+        return 0
+    return max(0, length_ms + selector.offset_ms)
+
+
+def check_range(planned: Plan) -> None:
+    """Raise ExpressionError where the expression cannot be evaluated over a range of time."""
+    if planned.value_type not in {ValueType.SCALAR, ValueType.VECTOR}:
+        raise ExpressionError(
+            f'invalid expression type "{planned.value_type}" for range query, must be scalar or '
+            "instant vector"
+        )
