@@ -18,6 +18,8 @@ class Settings(BaseModel):
 
 
 def _duration(value: Any) -> Any:
+    if isinstance(value, int | float):
+        value = str(value)  # pydantic would take a bare number for seconds: it has no unit
     if not isinstance(value, str):
         return value
     try:

@@ -1,0 +1,9 @@
+"""The three files and the environment: read, checked, frozen."""
+
+from __future__ import annotations
+
+from stewardmon.config.alerts import load_rule_file
+from stewardmon.config.loading import load
+from stewardmon.config.values import Config, InhibitRule
+
+__all__ = ["Config", "InhibitRule", "load", "load_rule_file"]

@@ -1,0 +1,169 @@
+"""A tree into a settings model: typed by pydantic, each mistake at its own place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from stewardmon.config.fields import known_keys
+from stewardmon.config.nodes import Entries, Found, Node, Place, Scalar, find, plain, put
+from stewardmon.config.notes import Notes
+from stewardmon.config.sentences import sentence, suggestion, unshown
+
+M = TypeVar("M", bound=BaseModel)
+_ROUNDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file that a tree came from, and where what is wrong with it is written down."""
+
+    file: str
+    lines: tuple[str, ...]
+    notes: Notes
+
+    def add(self, place: Place, message: str) -> None:
+        """Note a mistake at a place of this file."""
+        self.notes.add(self.file, place, message)
+
+    def warn(self, place: Place, message: str) -> None:
+        """Note a warning at a place of this file."""
+        self.notes.warn(self.file, place, message)
+
+    def at(self, place: Place) -> str:
+        """Return `file:line`, the source that rules and specs carry."""
+        return f"{self.file}:{place.line}"
+
+
+def bind(
+    model: type[M], node: Node, source: Source, *, what: str, also: Iterable[str] = ()
+) -> M | None:
+    """Return the model that the tree spells, or None with every mistake noted.
+
+    `what` names the thing in messages ("kind http"); `also` are keys that belong to it but were
+    taken out before, so that a suggestion can name them.
+    """
+    value = plain(node)
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            failed = error
+        # `labels: {tier: 1}`, `to: 0151…`: where text is wanted, what was written is the text.
+        if not _as_written(failed, node, value):
+            break
+    for problem in failed.errors(include_url=False):
+        _note(problem, model, node, source, what=what, also=also)
+    return None
+
+
+def _as_written(failed: ValidationError, node: Node, value: Any) -> bool:
+    changed = False
+    for problem in failed.errors(include_url=False, include_context=False):
+        if problem["type"] != "string_type":
+            continue
+        found = find(node, problem["loc"])
+        if isinstance(found.node, Scalar) and found.node.value is not None:
+            put(node, problem["loc"], value, found.node.text)
+            changed = changed or not isinstance(found.node.value, str)
+    return changed
+
+
+def _note(
+    problem: Any,
+    model: type[BaseModel],
+    node: Node,
+    source: Source,
+    *,
+    what: str,
+    also: Iterable[str],
+) -> None:
+    loc = problem["loc"]
+    found = find(node, loc)
+    if problem["type"] == "missing":
+        key = str(loc[-1])
+        place = found.place if found.key else _first(found.node)
+        inside = f" in {found.key}" if found.key else ""
+        source.add(place, f"{key} is missing{inside}: {what} needs it")
+        return
+    if problem["type"] == "extra_forbidden":
+        known = known_keys(model, loc[:-1])
+        extra = also if len(loc) == 1 else ()
+        inside = "" if len(loc) == 1 else f"{find(node, loc[:-1]).key} of "
+        source.add(found.place, _unknown(str(loc[-1]), f"{inside}{what}", [*known, *extra]))
+        return
+    secrets = secrets_of(found.node)
+    if "" not in secrets.values():  # else the variable is missing, which was said already
+        source.add(found.place, unshown(_said(found, problem, what), secrets))
+
+
+def _unknown(key: str, what: str, known: list[str]) -> str:
+    return f"unknown key {key!r} for {what}{suggestion(key, known)}"
+
+
+def _said(found: Found, problem: Any, what: str) -> str:
+    return sentence(problem, found.key, found.node, what)
+
+
+def _first(node: Node) -> Place:
+    """Return where a mapping begins: its first key, for a list's `- ` mapping its place."""
+    if isinstance(node, Entries) and node.keys:
+        return min(node.keys.values())
+    return node.place
+
+
+def secrets_of(node: Node) -> dict[str, str]:
+    """Return what the environment put anywhere under the node."""
+    from_environment: dict[str, str] = {}
+    pending: list[Node] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Scalar):
+            from_environment.update(one.secrets)
+        elif isinstance(one, Entries):
+            pending.extend(one.nodes.values())
+        else:
+            pending.extend(one.nodes)
+    return from_environment
+
+
+Builder = Callable[[str, Node], None]
+
+
+def entries_of(node: Entries, key: str, source: Source, *, wanted: str) -> Entries | None:
+    """Return the mapping under `key`; None where there is none; anything else is a mistake."""
+    found = node.nodes.get(key)
+    if found is None or (isinstance(found, Scalar) and found.value is None):
+        return None
+    if not isinstance(found, Entries):
+        source.add(node.keys[key], f"{key} must be a mapping: {wanted}")
+        return None
+    return found
+
+
+def items_of(node: Entries, key: str, source: Source, *, wanted: str) -> list[Entries]:
+    """Return the mappings listed under `key`; anything else there is a mistake."""
+    found = node.nodes.get(key)
+    if found is None or (isinstance(found, Scalar) and found.value is None):
+        return []
+    if isinstance(found, Scalar | Entries):
+        source.add(node.keys[key], f"{key} must be a list: {wanted}")
+        return []
+    kept = []
+    for one in found.nodes:
+        if isinstance(one, Entries):
+            kept.append(one)
+        else:
+            source.add(one.place, f"each item of {key} must be a mapping: {wanted}")
+    return kept
+
+
+def refuse_unknown(node: Entries, known: Iterable[str], source: Source, *, what: str) -> None:
+    """Note every key of the mapping that is not known."""
+    names = list(known)
+    for key in node.nodes:
+        if key not in names:
+            source.add(node.keys[key], _unknown(key, what, names))

@@ -1,0 +1,97 @@
+"""The types that keys of the three files share: names, labels, zones, days and hours."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from stewardmon.settings import Duration, Settings
+
+__all__ = ["Duration", "Names", "Settings"]
+
+LONGEST_NAME: Final = 63
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def misnamed(name: str, what: str) -> str | None:
+    """Return what is wrong with a name that appears in addresses and labels, None if nothing."""
+    if len(name) > LONGEST_NAME:
+        return f"the {what}'s name is {len(name)} characters long: {LONGEST_NAME} are the most"
+    if not _NAME.fullmatch(name):
+        return (
+            f"{name!r} cannot name a {what}: letters, digits, `_`, `.` and `-` can, "
+            "beginning with a letter or digit"
+        )
+    return None
+
+
+def mislabelled(name: str) -> str | None:
+    """Return what is wrong with a label's name, None if nothing."""
+    if not _LABEL.fullmatch(name):
+        return f"{name!r} cannot name a label: letters, digits and `_` can, no digit first"
+    if name.startswith("__"):
+        return f"{name!r} cannot name a label: names that begin with __ are Prometheus' own"
+    return None
+
+
+def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
+    for name in labels:
+        wrong = mislabelled(name)
+        if wrong:
+            raise ValueError(wrong)
+    return labels
+
+
+def _names(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        near = difflib.get_close_matches(str(value), sorted(available_timezones()), n=1)
+        right = f"did you mean {near[0]!r}?" if near else "write one such as Europe/Berlin or UTC"
+        raise ValueError(f"{_short(value)} is not a time zone; {right}") from None
+
+
+def _time(value: Any) -> Any:
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{_short(value)} is not a time of day: write one such as "09:00"')
+    return time(int(found[1]), int(found[2]))
+
+
+def _date(value: Any) -> Any:
+    text = value if isinstance(value, str) and _DATE.fullmatch(value) else ""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{_short(value)} is not a date: write one such as 2026-01-05") from None
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]
+
+
+_AS_TEXT: Final = WithJsonSchema({"type": "string"})
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str), _AS_TEXT]
+TimeOfDay = Annotated[time, BeforeValidator(_time), _AS_TEXT]
+Day = Annotated[date, BeforeValidator(_date), _AS_TEXT]
+LabelMap = Annotated[dict[str, str], AfterValidator(_labels)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
