@@ -115,9 +115,7 @@ def quantile(vector: VectorNode, group_of: Grouping, share: ScalarNode, at: int)
             warn_of_quantile(frame.notes, wanted, at)
         elements = vector(frame)
         groups = grouped(elements, group_of)
-        found = [
-            (labels, numbers.quantile_of(wanted, values)) for labels, values in groups.items()
-        ]
+        found = [(labels, numbers.quantile_of(wanted, values)) for labels, values in groups.items()]
         return _marked(frame, found, elements, group_of)
 
     return evaluate

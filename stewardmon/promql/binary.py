@@ -142,13 +142,19 @@ class VectorOperation:
     """An arithmetic or comparison operator between two vectors, paired by their match groups."""
 
     def __init__(
-        self, op: str, left: VectorNode, right: VectorNode, matching: Matching, *, returns_bool: bool
+        self,
+        op: str,
+        left: VectorNode,
+        right: VectorNode,
+        matching: Matching,
+        *,
+        returns_bool: bool,
     ) -> None:
         self._left, self._right = left, right
         self._matching = matching
         self._group_of = signature(matching)
-        self._compare = COMPARISON_OPERATORS.get(op)
-        self._calculate = ARITHMETIC_OPERATORS.get(op, operator.add)
+        self._compare: Comparison | None = COMPARISON_OPERATORS.get(op)
+        self._calculate: Arithmetic = ARITHMETIC_OPERATORS.get(op, operator.add)
         self._bool = returns_bool
         self._drops = self._compare is None
         self._results: dict[tuple[Labels, Labels, bool], Labels] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Final
 
 from stewardmon.domain.labels import Labels
@@ -85,7 +85,7 @@ class Compiler:
             case Call(name="time"):
                 return lambda frame: frame.at_ms / 1000
             case Call(name="pi"):
-                return lambda _: 3.141592653589793
+                return _constantly(math.pi)
             case Call(name="scalar", args=(inner,)):
                 return functions.scalar_of(self.vector(inner))
             case _:
@@ -150,9 +150,7 @@ class Compiler:
             )
         if expr.op == "quantile":
             return aggregate.quantile(vector, group_of, self.scalar(param), param.at)
-        return aggregate.ranked(
-            vector, group_of, self.scalar(param), largest=expr.op == "topk"
-        )
+        return aggregate.ranked(vector, group_of, self.scalar(param), largest=expr.op == "topk")
 
     def _call(self, expr: Call) -> VectorNode:
         if expr.name in RANGE_FUNCTIONS:
@@ -169,31 +167,32 @@ class Compiler:
             return self._absent_over_time(expr)
         if name.startswith("histogram_"):
             return self._histogram(expr)
-        vector = self._timestamps(args[0]) if name == "timestamp" else self.vector(args[0])
+        if name == "timestamp":
+            return functions.mapped(self._timestamps(args[0]), _same)
+        vector = self.vector(args[0])
         if name in scalars.NUMBER_FUNCTIONS:
             return functions.mapped(vector, scalars.NUMBER_FUNCTIONS[name])
+        return self._reshaped(expr, vector)
+
+    def _reshaped(self, expr: Call, vector: VectorNode) -> VectorNode:
+        name, args = expr.name, expr.args
         match name:
-            case "timestamp":
-                return functions.mapped(vector, _same)
             case "absent":
                 return functions.absent(vector, unwrapped(args[0]))
             case "sort" | "sort_desc":
                 return functions.ordered(vector, expr.at, descending=name == "sort_desc")
             case "round":
-                return functions.rounded(
-                    vector, self.scalar(args[1]) if len(args) > 1 else lambda _: 1.0
-                )
+                nearest = self.scalar(args[1]) if len(args) > 1 else _constantly(1.0)
+                return functions.rounded(vector, nearest)
             case "clamp" | "clamp_min" | "clamp_max":
-                low = self.scalar(args[1]) if name != "clamp_max" else lambda _: float("-inf")
-                high = self.scalar(args[-1]) if name != "clamp_min" else lambda _: float("inf")
+                low = _constantly(-math.inf) if name == "clamp_max" else self.scalar(args[1])
+                high = _constantly(math.inf) if name == "clamp_min" else self.scalar(args[-1])
                 return functions.clamped(vector, low, high)
             case "label_replace":
                 return functions.label_replaced(vector, *map(_text, args[1:5]))
-            case "label_join":
+            case _:
                 target, separator, *sources = map(_text, args[1:])
                 return functions.label_joined(vector, target, separator, tuple(sources))
-            case _:
-                raise TypeError(f"no evaluation for {name}()")
 
     def _histogram(self, expr: Call) -> VectorNode:
         args = expr.args
@@ -230,9 +229,7 @@ class Compiler:
         at = next(i for i, arg in enumerate(expr.args) if type_of(arg) is ValueType.MATRIX)
         others = [arg for i, arg in enumerate(expr.args) if i != at]
         argument = self.scalar(others[0]) if others else None
-        over = RangeCall(
-            expr.name, self.ranged(expr.args[at]), argument, at=expr.args[at].at
-        )
+        over = RangeCall(expr.name, self.ranged(expr.args[at]), argument, at=expr.args[at].at)
         if expr.name == "quantile_over_time":
             return unique(_checked_quantile(over, self.scalar(expr.args[0]), expr.args[0].at))
         return unique(over)
@@ -341,7 +338,6 @@ def _once(node: VectorNode, number: int) -> VectorNode:
         known = frame.steady.get(number)
         if known is None:
             known = frame.steady[number] = node(frame)
-        assert isinstance(known, list)
         return known
 
     return evaluate
@@ -354,12 +350,13 @@ def _text(expr: Expr) -> str:
     return literal.value
 
 
+def _constantly(value: float) -> ScalarNode:
+    return lambda _: value
+
+
 def _negated(value: float) -> float:
     return -value
 
 
 def _same(value: float) -> float:
     return value
-
-
-Compiled = Callable[[Frame], Elements | float | str]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from stewardmon.domain.labels import Labels
 from stewardmon.errors import EvaluationError
 from stewardmon.promql.compile import settled
-from stewardmon.promql.frame import Doomed, Frame, SeriesSource
+from stewardmon.promql.frame import Doomed, Frame, SeriesSource, Settings
 from stewardmon.promql.limits import Budget, Limits
 from stewardmon.promql.nodes import ValueType
 from stewardmon.promql.plan import LOOKBACK_MS, Plan, check_range
@@ -43,10 +44,9 @@ class Engine:
         default_step_ms: int = DEFAULT_STEP_MS,
     ) -> None:
         self._store = store
-        self._lookback_ms = lookback_ms
         self._limits = limits or Limits()
         self._delayed = delayed_names
-        self._step_ms = default_step_ms
+        self._settings = Settings(lookback_ms, default_step_ms, delayed_names)
 
     def windows(self) -> Windows:
         """Return an empty set of rolling windows, to be passed to `instant` as time goes on."""
@@ -121,17 +121,8 @@ class Engine:
         windows: Windows | None,
         expired: Expired | None,
     ) -> Frame:
-        return Frame(
-            self._store,
-            at_ms=start_ms,
-            end_ms=end_ms,
-            lookback_ms=self._lookback_ms,
-            step_ms=self._step_ms,
-            delayed=self._delayed,
-            budget=Budget(self._limits, expired),
-            notes=notes,
-            windows=windows,
-        )
+        budget = Budget(self._limits, expired)
+        return Frame(self._store, self._settings, (start_ms, end_ms), budget, notes, windows)
 
     def _settled(self, elements: Elements) -> Elements:
         return settled(elements) if self._delayed else elements
@@ -161,7 +152,7 @@ def _renamed(points: Points) -> Points:
             merged[name] = column
             continue
         both = sorted([*known, *column])
-        if any(before[0] == after[0] for before, after in zip(both, both[1:], strict=False)):
+        if any(before[0] == after[0] for before, after in pairwise(both)):
             raise EvaluationError("vector cannot contain metrics with the same labelset")
         merged[name] = both
     return merged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stewardmon.domain.labels import Labels, Matcher
@@ -38,11 +39,21 @@ class SeriesSource(Protocol):
         """Return the series that meet every matcher."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for every evaluation of an engine; times in milliseconds."""
+
+    lookback_ms: int
+    step_ms: int
+    delayed: bool
+
+
 class Frame:
     """One evaluation at one instant (Unix milliseconds).
 
     `start_ms` and `end_ms` are the ends of the whole query (`@ start()`, `@ end()`); `ranged` says
-    that this instant is one step of several. `steady` keeps what does not change from step to step.
+    that this instant is one step of several. `steady` keeps what does not change from step to step,
+    `recorded` what subqueries found at which instant; both by the node's number.
     """
 
     __slots__ = (
@@ -53,56 +64,44 @@ class Frame:
         "lookback_ms",
         "notes",
         "ranged",
+        "recorded",
         "selected",
+        "settings",
         "source",
         "start_ms",
         "steady",
-        "step_ms",
         "windows",
     )
 
-    def __init__(  # one object per query, built in two places
+    def __init__(
         self,
         source: SeriesSource,
-        *,
-        at_ms: int,
-        end_ms: int,
-        lookback_ms: int,
-        step_ms: int,
-        delayed: bool,
+        settings: Settings,
+        span: tuple[int, int],
         budget: Budget,
         notes: Annotations,
         windows: Windows | None,
     ) -> None:
         self.source = source
-        self.at_ms = at_ms
-        self.start_ms = at_ms
-        self.end_ms = end_ms
-        self.ranged = at_ms != end_ms
-        self.lookback_ms = lookback_ms
-        self.step_ms = step_ms
-        self.delayed = delayed
+        self.settings = settings
+        self.lookback_ms = settings.lookback_ms
+        self.delayed = settings.delayed
+        self.start_ms, self.end_ms = span
+        self.at_ms = self.start_ms
+        self.ranged = self.start_ms != self.end_ms
         self.budget = budget
         self.notes = notes
         self.windows = windows
-        self.steady: dict[int, object] = {}
+        self.steady: dict[int, Elements] = {}
+        self.recorded: dict[int, dict[int, Elements]] = {}
         self.selected: dict[str, Sequence[SeriesLike]] = {}
 
     def inner(self, windows: Windows | None) -> Frame:
         """Return the frame in which a subquery's expression is evaluated, step by step."""
-        frame = Frame(
-            self.source,
-            at_ms=self.at_ms,
-            end_ms=self.end_ms,
-            lookback_ms=self.lookback_ms,
-            step_ms=self.step_ms,
-            delayed=self.delayed,
-            budget=self.budget,
-            notes=self.notes,
-            windows=windows,
-        )
-        frame.start_ms = self.start_ms
+        span = (self.start_ms, self.end_ms)
+        frame = Frame(self.source, self.settings, span, self.budget, self.notes, windows)
         frame.steady = self.steady
+        frame.recorded = self.recorded
         frame.selected = self.selected
         return frame
 

@@ -20,15 +20,14 @@ def mapped(vector: VectorNode, function: Callable[[float], float]) -> VectorNode
     def evaluate(frame: Frame) -> Elements:
         delayed = frame.delayed
         return [
-            (drop_name(labels, delayed=delayed), function(value))
-            for labels, value in vector(frame)
+            (drop_name(labels, delayed=delayed), function(value)) for labels, value in vector(frame)
         ]
 
     return evaluate
 
 
 def clamped(vector: VectorNode, low: ScalarNode, high: ScalarNode) -> VectorNode:
-    """Return the evaluation of clamp: nothing where the bounds are crossed, NaN where one is NaN."""
+    """Return the evaluation of clamp: nothing with crossed bounds, NaN where one is NaN."""
 
     def evaluate(frame: Frame) -> Elements:
         least, most = low(frame), high(frame)
@@ -61,7 +60,7 @@ def rounded(vector: VectorNode, nearest: ScalarNode) -> VectorNode:
 
 
 def dated(name: str, vector: VectorNode | None) -> VectorNode:
-    """Return the evaluation of a date function, of the evaluation's time where it has no argument."""
+    """Return the evaluation of a date function; without argument, of the evaluation's time."""
     part = scalars.DATE_FUNCTIONS[name]
     if vector is not None:
         return mapped(vector, lambda seconds: scalars.date_part(part, name, seconds))
@@ -133,7 +132,9 @@ def absent_labels(argument: Expr) -> Labels:
 _REFERENCE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 
 
-def label_replaced(vector: VectorNode, target: str, template: str, source: str, regex: str) -> VectorNode:
+def label_replaced(
+    vector: VectorNode, target: str, template: str, source: str, regex: str
+) -> VectorNode:
     """Return the evaluation of label_replace."""
     pattern = compile_anchored(regex)
 
@@ -144,7 +145,9 @@ def label_replaced(vector: VectorNode, target: str, template: str, source: str, 
     return _relabelled(vector, replaced)
 
 
-def label_joined(vector: VectorNode, target: str, separator: str, sources: tuple[str, ...]) -> VectorNode:
+def label_joined(
+    vector: VectorNode, target: str, separator: str, sources: tuple[str, ...]
+) -> VectorNode:
     """Return the evaluation of label_join."""
 
     def joined(labels: Labels) -> Labels:

@@ -40,9 +40,7 @@ def quantile_node(share: ScalarNode, vector: VectorNode, share_at: int, at: int)
     return evaluate
 
 
-def fraction_node(
-    lower: ScalarNode, upper: ScalarNode, vector: VectorNode, at: int
-) -> VectorNode:
+def fraction_node(lower: ScalarNode, upper: ScalarNode, vector: VectorNode, at: int) -> VectorNode:
     """Return the evaluation of histogram_fraction(lower, upper, vector)."""
 
     def evaluate(frame: Frame) -> Elements:

@@ -65,7 +65,7 @@ _EXPERIMENTAL_DURATION: Final = (
 def parse(text: str) -> Expr:
     """Return the tree of the expression.
 
-    Raises ExpressionError: one sentence and the column of what is wrong. Types are not checked here.
+    Raises ExpressionError: one sentence and the column. Types are not checked here.
     """
     return _Parser(text).whole()
 
@@ -93,7 +93,7 @@ class _Parser:
         self._depth = 0
 
     def whole(self) -> Expr:
-        if self._peek.kind is Kind.END:
+        if self._tokens[0].kind is Kind.END:
             raise ExpressionError("no expression found in input", column=1)
         expr = self._expression(0)
         if self._peek.kind is not Kind.END:
@@ -414,13 +414,9 @@ class _Parser:
             return Subquery(at=expr.at, expr=expr, range_ms=range_ms, step_ms=step_ms)
         self._closing()
         if not isinstance(expr, VectorSelector):
-            raise ExpressionError(
-                "ranges only allowed for vector selectors", column=bracket.at + 1
-            )
+            raise ExpressionError("ranges only allowed for vector selectors", column=bracket.at + 1)
         if expr.offset_ms:
-            raise ExpressionError(
-                "no offset modifiers allowed before range", column=bracket.at + 1
-            )
+            raise ExpressionError("no offset modifiers allowed before range", column=bracket.at + 1)
         if expr.fixed_ms is not None or expr.edge is not None:
             raise ExpressionError("no @ modifiers allowed before range", column=bracket.at + 1)
         return MatrixSelector(at=expr.at, vector=expr, range_ms=range_ms)
@@ -463,9 +459,7 @@ class _Parser:
         word = self._word()
         target = _modifiable(expr, "@ modifier", at)
         if target.fixed_ms is not None or target.edge is not None:
-            raise ExpressionError(
-                "@ <timestamp> may not be set multiple times", column=at.at + 1
-            )
+            raise ExpressionError("@ <timestamp> may not be set multiple times", column=at.at + 1)
         if word in {"start", "end"}:
             self._take()
             self._expect("(", "@")
@@ -510,7 +504,12 @@ def _label_name(token: Token) -> str:
 def check_label_name(name: str, *, column: int = 0) -> None:
     """Raise ExpressionError unless the name may be a label's: not empty, valid UTF-8."""
     if not name or any("\ud800" <= char < "\ue000" for char in name):
-        raise ExpressionError(f"invalid label name {name!r}", column=column)
+        raise ExpressionError(f'invalid label name "{_printable(name)}"', column=column)
+
+
+def _printable(name: str) -> str:
+    """Return the name with bytes that are no UTF-8 written as escapes."""
+    return "".join(f"\\x{ord(c) & 0xFF:02x}" if "\ud800" <= c < "\ue000" else c for c in name)
 
 
 def _with_name(name: str, matchers: list[Matcher], *, column: int) -> tuple[Matcher, ...]:
@@ -549,7 +548,7 @@ def _modified(expr: Expr, target: VectorSelector | Subquery) -> Expr:
 def _milliseconds(seconds: float, token: Token) -> int:
     if not abs(seconds) <= _LONGEST_S:
         raise ExpressionError("duration out of range", column=token.at + 1)
-    return int(seconds * 1000) if seconds % 1 else int(seconds) * 1000
+    return round(seconds * 1e9) // 1_000_000  # by nanoseconds, as Go keeps durations
 
 
 def _rounded(milliseconds: float) -> int:

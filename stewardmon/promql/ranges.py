@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from stewardmon.promql import numbers
@@ -18,7 +19,7 @@ from stewardmon.promql.numbers import add_exactly
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The ends of a range (left-open), the evaluation's instant, all ms, and the scalar argument."""
+    """A range's ends (left-open) and the evaluation's instant, in ms; the scalar argument."""
 
     start_ms: int
     end_ms: int
@@ -31,7 +32,7 @@ Values = Sequence[float]
 RangeFunction = Callable[[Times, Values, Range], "float | None"]
 
 _EXTRAPOLATE_BELOW: Final = 1.1
-"""A gap to the range's edge shorter than this many mean intervals is bridged (promql/functions.go)."""
+"""A gap to the range's edge shorter than this many mean intervals is bridged."""
 
 
 def extrapolated(
@@ -116,7 +117,7 @@ def _changes(_: Times, values: Values, __: Range) -> float:
 
 
 def _resets(_: Times, values: Values, __: Range) -> float:
-    return float(sum(after < before for before, after in zip(values, values[1:], strict=False)))
+    return float(sum(after < before for before, after in pairwise(values)))
 
 
 def _max(_: Times, values: Values, __: Range) -> float:
@@ -136,7 +137,8 @@ def line(times: Times, values: Values, origin_ms: int) -> tuple[float, float]:
     for at_ms, y in zip(times, values, strict=True):
         x = (at_ms - origin_ms) / 1e3
         sums = [
-            add_exactly(value, *known) for value, known in zip((x, y, x * y, x * x), sums, strict=True)
+            add_exactly(value, *known)
+            for value, known in zip((x, y, x * y, x * x), sums, strict=True)
         ]
     n = float(len(values))
     sum_x, sum_y, sum_xy, sum_xx = (total + rest for total, rest in sums)

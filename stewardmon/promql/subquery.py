@@ -29,11 +29,10 @@ class SubqueryNode:
     def __call__(self, frame: Frame) -> RangeSelection:
         end = self._moment(frame)
         start = end - self._range_ms
-        step = self._step_ms or frame.step_ms
+        step = self._step_ms or frame.settings.step_ms
         first = start // step * step + step
         frame.budget.inner_steps((end - first) // step + 1)
-        memory = frame.steady.setdefault(self._key, {})
-        assert isinstance(memory, dict)
+        memory = frame.recorded.setdefault(self._key, {})
         columns: dict[Labels, tuple[list[int], list[float]]] = {}
         doomed: dict[Labels, Labels] = {}
         inner = frame.inner(None)

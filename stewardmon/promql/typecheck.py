@@ -30,7 +30,7 @@ from stewardmon.promql.parser import check_label_name
 _PLAIN: Final = frozenset({ValueType.SCALAR, ValueType.VECTOR})
 
 
-def type_of(expr: Expr) -> ValueType:
+def type_of(expr: Expr) -> ValueType:  # noqa: C901  # one case for each kind of node
     """Check the expression and everything in it; return what it yields.
 
     Raises ExpressionError with the column of the first part that does not fit.
@@ -93,8 +93,7 @@ def _binary(expr: Binary) -> ValueType:
     for side, found in ((expr.left, left), (expr.right, right)):
         if found not in _PLAIN:
             raise _refuse(
-                "binary expression must contain only scalar and instant vector types, "
-                f"got {found}",
+                f"binary expression must contain only scalar and instant vector types, got {found}",
                 side.at,
             )
     scalars = [left, right].count(ValueType.SCALAR)

@@ -1,0 +1,1 @@
+"""Prometheus' own PromQL tests, run against our engine: `python -m tests.promqltest FILE…`."""
