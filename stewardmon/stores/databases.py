@@ -1,0 +1,29 @@
+"""Stores and histories put together: which dialect, which files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stewardmon.stores.history import SqlHistory
+from stewardmon.stores.postgres import PostgresDialect
+from stewardmon.stores.sql import SqlStore
+from stewardmon.stores.sqlite import SqliteDialect
+
+
+def sqlite(path: Path) -> tuple[SqlStore, SqlHistory]:
+    """Return a state that waits for the disk at every commit, and a history that need not.
+
+    The history is a file of its own, so that its batches never hold up a decision.
+    """
+    history = SqliteDialect(history_path(path), durable=False, exclusive=False)
+    return SqlStore(SqliteDialect(path, durable=True, exclusive=True)), SqlHistory(history)
+
+
+def postgres(url: str) -> tuple[SqlStore, SqlHistory]:
+    """Return a state and a history in one database, over connections of their own."""
+    return SqlStore(PostgresDialect(url)), SqlHistory(PostgresDialect(url))
+
+
+def history_path(state: Path) -> Path:
+    """Return the history's file beside a state's: `state.db` → `state.history.db`."""
+    return state.with_name(f"{state.stem}.history{state.suffix or '.db'}")

@@ -1,0 +1,1 @@
+"""One file a revision, numbered, each leading from the one before."""

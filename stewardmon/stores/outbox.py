@@ -1,0 +1,125 @@
+"""The outbox: rows enqueued once, claimed with a lease, settled, withdrawn.
+
+A row that a sender holds cannot be cancelled under its hands. It is marked `withdrawn` instead:
+what the sender reports of a finished send stands, but the row is never tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, exists, or_, select, text, update
+
+from stewardmon.domain.notification import Delivery, DeliveryState
+from stewardmon.stores import rows
+from stewardmon.stores.codec import dumps
+from stewardmon.stores.dialect import Dialect, insert, taken
+from stewardmon.stores.schema import outbox
+
+_PENDING: Final = DeliveryState.PENDING.value
+_CANCELLED: Final = DeliveryState.CANCELLED.value
+_STORE_ONLY: Final = ("number", "withdrawn")
+
+# A withdrawn row comes back as pending only when its send is to be tried again: it is not.
+_REPLACED: Final = f"""ON CONFLICT (dedup_key) DO UPDATE SET {
+    taken([c.name for c in outbox.columns if c.name not in (*_STORE_ONLY, "state", "error")])
+}, state = CASE WHEN excluded.state = 'pending' AND outbox.withdrawn IS NOT NULL
+        THEN 'cancelled' ELSE excluded.state END,
+    error = CASE WHEN excluded.state = 'pending' AND outbox.withdrawn IS NOT NULL
+        THEN outbox.withdrawn ELSE excluded.error END,
+    withdrawn = NULL"""
+
+_CANCEL: Final = text(
+    """UPDATE outbox SET
+        state = CASE WHEN lease_until IS NULL THEN 'cancelled' ELSE state END,
+        error = CASE WHEN lease_until IS NULL THEN :reason ELSE error END,
+        withdrawn = CASE WHEN lease_until IS NULL THEN NULL ELSE :reason END
+    WHERE incident = :incident AND state = 'pending' AND pages"""
+)
+
+
+class Outbox:
+    """The statements over the table `outbox`; each runs within the caller's transaction."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._enqueue = insert(
+            dialect, outbox, skip=_STORE_ONLY, on_conflict="ON CONFLICT (dedup_key) DO NOTHING"
+        )
+        self._replace = insert(dialect, outbox, skip=_STORE_ONLY, on_conflict=_REPLACED)
+
+    def enqueue(
+        self, connection: Connection, deliveries: Sequence[Delivery], replaces: frozenset[str]
+    ) -> None:
+        """Add rows; one whose key is known is left as it is unless `replaces` names it."""
+        fresh: list[rows.Row] = []
+        settled: list[rows.Row] = []
+        for delivery in deliveries:
+            known = delivery.dedup_key in replaces
+            (settled if known else fresh).append(rows.delivery_row(delivery))
+        if settled:
+            found = rows.last_by_key(settled)
+            connection.execute(self._replace, {"rows": dumps(found)})
+        if fresh:
+            connection.execute(self._enqueue, {"rows": dumps(fresh)})
+
+    def cancel(self, connection: Connection, cancels: Mapping[str, str]) -> None:
+        """Take back the pages of incidents that nobody has sent yet."""
+        for incident, reason in cancels.items():
+            connection.execute(
+                _CANCEL, {"incident": rows.plain(incident), "reason": rows.plain(reason)}
+            )
+
+    def claim(
+        self,
+        connection: Connection,
+        *,
+        now: datetime,
+        lease: timedelta,
+        limit: int,
+        busy: frozenset[str],
+    ) -> Sequence[Delivery]:
+        """Lease the rows that are due, oldest first, each the first of its address and incident."""
+        at = rows.micros(now)
+        free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= at)
+        pending = outbox.c.state == _PENDING
+        connection.execute(
+            update(outbox)
+            .where(pending, free, outbox.c.withdrawn.is_not(None))
+            .values(
+                state=_CANCELLED,
+                error=outbox.c.withdrawn,
+                withdrawn=None,
+                lease_until=None,
+            )
+        )
+        earlier = outbox.alias("earlier")
+        waits = exists().where(
+            earlier.c.incident == outbox.c.incident,
+            earlier.c.channel == outbox.c.channel,
+            earlier.c.address == outbox.c.address,
+            earlier.c.number < outbox.c.number,
+            earlier.c.state == _PENDING,
+        )
+        found = connection.execute(
+            select(outbox)
+            .where(pending, free, outbox.c.due_at <= at, outbox.c.channel.not_in(busy), ~waits)
+            .order_by(outbox.c.due_at, outbox.c.number)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=outbox)
+        ).all()
+        if not found:
+            return []
+        until = now + lease
+        leased = connection.execute(
+            update(outbox)
+            .where(outbox.c.number.in_([row.number for row in found]), pending, free)
+            .values(lease_until=rows.micros(until))
+            .returning(outbox.c.number)
+        ).scalars()
+        ours = set(leased)
+        return [
+            replace(rows.delivery_of(row), lease_until=until) for row in found if row.number in ours
+        ]

@@ -1,0 +1,143 @@
+"""SQLite: one file, one daemon, nothing to install."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from stewardmon.errors import StoreError
+
+BUSY_SECONDS: Final = 5.0
+PRIVATE: Final = 0o600
+
+
+class SqliteDialect:
+    """A database file; `durable` makes every commit wait until the disk has it.
+
+    `exclusive` keeps a second daemon out; readers beside it are always let in.
+    """
+
+    def __init__(self, path: Path, *, durable: bool, exclusive: bool) -> None:
+        self._path = path
+        self._durable = durable
+        self._exclusive = exclusive
+        self._lock: int | None = None
+        self._engine = create_engine("sqlite+pysqlite://", creator=self._open, poolclass=NullPool)
+        event.listen(self._engine, "begin", _begin)
+
+    def hold(self) -> None:
+        """Claim the state for this process; raises StoreError where another one has it."""
+        if not self._exclusive or self._lock is not None:
+            return
+        self._look()
+        # A file of its own: closing the database file would drop SQLite's own locks on it.
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise StoreError(
+                f"the state {self._path} is in use by another stewardmon: stop that one, or start "
+                "this one with another --state"
+            ) from None
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let another process have the state."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def connect(self) -> Connection:
+        """Return a new connection; raises StoreError or SQLAlchemyError."""
+        self._look()
+        return self._engine.connect()
+
+    def check(self, connection: Connection) -> None:
+        """Raise StoreError where the database is damaged."""
+        answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if answer != "ok":
+            raise self._damaged()
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Do nothing: a transaction that may write keeps every other one out."""
+
+    def explain(self, error: SQLAlchemyError) -> StoreError:
+        """Return the sentence for a person about what went wrong."""
+        cause = getattr(error, "orig", None)
+        name = getattr(cause, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return self._damaged()
+        for start, sentence in _SENTENCES.items():
+            if name.startswith(start):
+                return StoreError(sentence.format(path=self._path))
+        return StoreError(f"the state {self._path} could not be used: {cause or error}")
+
+    def rows(self, columns: Sequence[Column[Any]]) -> str:
+        """Return the SELECT over the JSON parameter `rows` (arrays in the columns' order)."""
+        values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+        # WHERE true: without it ON CONFLICT would be read as a join's condition.
+        return f"SELECT {values} FROM json_each(:rows) WHERE true"  # noqa: S608 - our own names
+
+    def keys(self) -> str:
+        """Return the SELECT over the JSON parameter `keys` (an array of strings)."""
+        return "SELECT value FROM json_each(:keys)"
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _look(self) -> None:
+        """Make the file, for its owner only, or say why it cannot be."""
+        path = self._path
+        if path.is_dir():
+            raise StoreError(f"the state {path} is a directory: name a file in it")
+        if not path.parent.is_dir():
+            raise StoreError(f"the state's directory {path.parent} does not exist: create it")
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+        except OSError as error:
+            raise StoreError(
+                f"the state {path} cannot be written ({error.strerror}): give this user the right "
+                "to write there, or name another --state"
+            ) from None
+
+    def _damaged(self) -> StoreError:
+        return StoreError(
+            f"the state {self._path} is damaged or not a database: restore it from a backup, or "
+            "move it away and start with an empty one"
+        )
+
+
+_SENTENCES: Final = {
+    "SQLITE_FULL": "the disk of the state {path} is full: free some space",
+    "SQLITE_IOERR": "the disk of the state {path} fails: look at the system's log",
+    "SQLITE_BUSY": "the state {path} is locked by another program: let go of it there",
+    "SQLITE_LOCKED": "the state {path} is locked by another program: let go of it there",
+    "SQLITE_READONLY": "the state {path} cannot be written: check its rights and its disk",
+    "SQLITE_CANTOPEN": "the state {path} cannot be opened: check its rights and its directory's",
+    "SQLITE_TOOBIG": "the state {path} was handed more than it can keep in one row",
+}
+
+
+def _begin(connection: Connection) -> None:
+    """Take the right to write at once: taken later, it can fail in the middle."""
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
