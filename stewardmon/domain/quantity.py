@@ -24,7 +24,9 @@ UNITS_MS: Final[dict[str, int]] = {
 LONGEST: Final = timedelta(milliseconds=(2**63 - 1) // 1_000_000)
 
 _PART: Final = re.compile(r"([0-9]+)(ms|[ywdhms])")
-_RIGHT: Final = "write whole numbers with units from large to small, such as 500ms, 30s, 5m, 1h30m or 1d"
+_RIGHT: Final = (
+    "write whole numbers with units from large to small, such as 500ms, 30s, 5m, 1h30m or 1d"
+)
 
 
 def parse_duration(text: str) -> timedelta:
