@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,13 +88,14 @@ class HttpSender:
             answer.status,
             host=host,
             retry_after=answer.headers.get("retry-after") or wish(answer),
-            words=self.safe(words(answer), request.url),
+            words=self.safe(words(answer), request.url, request.user),
             now=self._clock.now(),
         )
 
-    def safe(self, words: str, url: str = "") -> str:
+    def safe(self, words: str, url: str = "", user: tuple[str, str] | None = None) -> str:
         """Return a receiver's words on one short line, without any secret of ours."""
-        return line(redact(words[:4000], (*self._secrets, *url_secrets(url))), 200)
+        secrets = (*self._secrets, *url_secrets(url), *basic(user))
+        return line(redact(words[:4000], secrets), 200)
 
     def fail(self, words: str, *, temporary: bool, url: str = "") -> DeliveryError:
         """Return the error for a refusal inside a 2xx answer."""
@@ -113,10 +115,16 @@ def dump(value: object) -> bytes:
 def url_secrets(url: str) -> tuple[str, ...]:
     """Return the parts of a URL that must not be repeated: user, password, path, query."""
     parts = urlsplit(url)
+    login = (unquote(parts.username or ""), unquote(parts.password or ""))
     found = [parts.username, parts.password, parts.query, parts.path.strip("/")]
-    found += parts.path.split("/")
+    found += [*parts.path.split("/"), *(basic(login) if any(login) else ())]
     # Short path segments ("api", "v2") are words of their own, not secrets.
     return tuple(one for one in found if one and len(one) >= 6)
+
+
+def basic(user: tuple[str, str] | None) -> tuple[str, ...]:
+    """Return what a Basic Authorization header would show of a user and a password."""
+    return () if user is None else (b64encode(":".join(user).encode()).decode(),)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import ssl
 from functools import lru_cache
@@ -22,6 +23,8 @@ class Wire:
     """One channel's connections."""
 
     def __init__(self, *, timeout: float, user_agent: str, public_only: bool, ca_file: str) -> None:
+        # httpx logs every URL that it asks, and ours are secrets.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
             verify=trust(ca_file),
             trust_env=False,
@@ -160,7 +163,11 @@ def _reason(error: BaseException) -> str:
     seen: list[BaseException] = []
     while cause is not None and len(seen) < 10:
         seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
+        # Several addresses failed: the first one's reason stands for all.
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
     for one in reversed(seen):
         known = _known(one)
         if known:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from stewardmon.channels import render
-from stewardmon.channels.text import encodable, shorten
+from stewardmon.channels.text import encodable, line, shorten
 from stewardmon.channels.view import view
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import AlertView, Notification, NotificationEvent
@@ -84,12 +84,12 @@ def _own(notification: Notification, *, to: str, now: datetime) -> dict[str, Any
         "incident": notification.incident,
         "severity": encodable(notification.severity),
         "level": notification.level,
-        "role": encodable(notification.role),
+        "role": line(notification.role, 200),
         "person": encodable(notification.person),
         "to": encodable(to),
         "attempt": notification.attempt,
         "dedup_key": encodable(notification.dedup_key),
-        "ack_url": notification.ack_url,
+        "ack_url": shown.ack_url,
         "incident_url": notification.incident_url,
         "title": shown.title,
         "headline": shown.headline,
