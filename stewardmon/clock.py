@@ -21,6 +21,14 @@ class SystemClock:
         """Return after `seconds` of monotonic time; at once (but yielding) for zero or less."""
         await asyncio.sleep(max(0.0, seconds))
 
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Return when the event is set, or after `seconds` of monotonic time."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await event.wait()
+        except TimeoutError:
+            return
+
 
 class FastClock(SystemClock):
     """Wall time that runs `speed` times as fast as the world's: for the demo.
@@ -47,7 +55,11 @@ class FastClock(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of stretched time."""
-        await asyncio.sleep(max(0.0, seconds / self._speed))
+        await super().sleep(seconds / self._speed)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Return when the event is set, or after `seconds` of stretched time."""
+        await super().wait(event, seconds / self._speed)
 
 
 def milliseconds(at: datetime) -> int:

@@ -1,0 +1,336 @@
+"""The composition root: builds everything from the configuration, owns tasks, signals and reload."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from stewardmon import __version__, metrics, telemetry
+from stewardmon.channels import KINDS as CHANNEL_KINDS
+from stewardmon.clock import milliseconds
+from stewardmon.config import Config
+from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.labels import Labels
+from stewardmon.domain.notification import Delivery
+from stewardmon.domain.rule import AlertRule
+from stewardmon.domain.series import SeriesStore
+from stewardmon.domain.triage import Book
+from stewardmon.engine import evaluate as evaluating
+from stewardmon.engine.audit import Auditor
+from stewardmon.engine.deliver import Delivering
+from stewardmon.engine.escalate import Escalating
+from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.facts import FactFinder
+from stewardmon.engine.ledger import Ledger
+from stewardmon.engine.live import Live
+from stewardmon.engine.record import Recorder, Tape
+from stewardmon.engine.responder import Responder
+from stewardmon.engine.selfwatch import SelfWatch, own_rules
+from stewardmon.engine.supervise import Supervisor
+from stewardmon.engine.watch import Observations, Target, Watch
+from stewardmon.errors import StewardmonError
+from stewardmon.ports import Channel, Clock, Context, History, Kind, Probe, Store
+from stewardmon.probes import KINDS as PROBE_KINDS
+
+log = structlog.get_logger()
+
+KEEP_AT_LEAST_MS: Final = 20 * 60_000  # charts on pages show a quarter of an hour
+HOUSEKEEPING_EVERY: Final = 10.0  # seconds
+EXTERNAL: Final = "external/"  # the rule of alerts that came in over an interface
+
+Load = Callable[[], Config]
+Links = Callable[[Delivery], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the app is built from; tests hand in a clock, a store and adapters of their own."""
+
+    clock: Clock
+    store: Store
+    history: History
+    config: Config
+    load: Load
+    links: Links = lambda _: ("", "")
+    location: str = "local"
+    external_url: str = ""
+    probe_kinds: Mapping[str, Kind] = field(default_factory=lambda: PROBE_KINDS)
+    channel_kinds: Mapping[str, Kind] = field(default_factory=lambda: CHANNEL_KINDS)
+
+
+class App:
+    """One daemon. `start` restores, `run` keeps the loops going, `close` lets go."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        clock = self._clock = parts.clock
+        self._config = config = parts.config
+        self._supervisor = Supervisor(clock, bug=telemetry.report_bug)
+        beat = self._supervisor.beat
+        self._series = SeriesStore()
+        self._recorder = Recorder(parts.history, clock, beat=beat("history"))
+        self._tape = Tape(self._series, self._recorder)
+        self._observations = Observations(self._tape)
+        self._ledger = Ledger(parts.store)
+        self._responder = Responder(
+            ledger=self._ledger, book=book(config), external_url=parts.external_url
+        )
+        self._watch = Watch(
+            self._targets(config),
+            self._observations,
+            clock,
+            beat=beat("watch"),
+            bug=telemetry.report_bug,
+        )
+        self._evaluating = Evaluating(
+            self._evaluator(config),
+            clock,
+            interval=config.evaluation_interval,
+            report=self._report,
+            beat=beat("evaluate"),
+        )
+        self._delivering = Delivering(
+            ledger=self._ledger,
+            responder=self._responder,
+            channels=self._make_channels(config),
+            clock=clock,
+            links=parts.links,
+            beat=beat("deliver"),
+            bug=telemetry.report_bug,
+        )
+        self.live = Live(
+            clock=clock,
+            started_at=clock.now(),
+            location=parts.location,
+            external_url=parts.external_url,
+            series=self._series,
+            observations=self._observations,
+            evaluator=self._evaluating.evaluator,
+            responder=self._responder,
+            ledger=self._ledger,
+            history=parts.history,
+            supervisor=self._supervisor,
+            config=config,
+            reload=self.reload,
+        )
+        self._adopt(config)
+
+    async def start(self) -> None:
+        """Go on where the last process stopped; the state must be open."""
+        saved = await self._ledger.load()
+        self._responder.restore(saved)
+        by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
+        for alert in saved.alerts:
+            by_rule[alert.rule][alert.labels] = alert
+        evaluating.adopt(self._evaluating.evaluator.groups, by_rule)
+        count = await self._recorder.refill(self._series, back_ms=self._series.retention_ms)
+        log.info(
+            "restored",
+            alerts=len(saved.alerts),
+            incidents=len(saved.incidents),
+            waiting=len(self._ledger.waiting()),
+            samples=count,
+        )
+        await self._let_go([one for alerts in by_rule.values() for one in alerts.values()])
+
+    async def run(self) -> None:
+        """Keep every loop going until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, loop in self._loops().items():
+                group.create_task(self._supervisor.keep(name, loop), name=name)
+
+    async def close(self) -> None:
+        """Close adapters and the state; what was not sent waits there."""
+        await self._watch.close()
+        for channel in self._delivering.channels.values():
+            await channel.close()
+        await self._recorder.flush()
+        await self._parts.history.close()
+        await self._parts.store.close()
+
+    async def reload(self) -> str:
+        """Read the configuration anew; return what is wrong, empty when it is in force.
+
+        Everything is built before anything is swapped: a file that does not load changes nothing.
+        """
+        try:
+            config = await asyncio.to_thread(self._parts.load)
+            evaluator = self._evaluator(config)
+            channels = self._make_channels(config)
+            targets = self._targets(config)
+        except StewardmonError as error:
+            log.error("reload_failed", mistakes=str(error).splitlines())
+            metrics.RELOADS.labels("failed").inc()
+            metrics.CONFIG_VALID.set(0)
+            self.live.config_error = str(error)
+            return str(error)
+        orphans = evaluating.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
+        former = (*self._gone(targets), *self._delivering.channels.values())
+        self._watch.change(targets)
+        self._evaluating.change(evaluator, interval=config.evaluation_interval)
+        self._delivering.channels = channels
+        self._responder.book = book(config)
+        self._adopt(config)
+        await self._let_go(orphans)
+        for adapter in former:
+            await adapter.close()
+        metrics.RELOADS.labels("done").inc()
+        log.info("reloaded", probes=len(config.probes), rules=len(evaluator.rules()))
+        return ""
+
+    # Building
+
+    def _targets(self, config: Config) -> list[Target]:
+        """Return the probes to watch; one whose entry is unchanged keeps its probe and its state."""
+        known = self._watch.targets if hasattr(self, "_watch") else {}
+        context = self._context()
+        targets = []
+        for spec in config.probes:
+            before = known.get(spec.name)
+            if before is not None and before.spec == spec:
+                targets.append(before)
+            else:
+                make = self._parts.probe_kinds[spec.kind].make
+                targets.append(Target(spec=spec, probe=make(spec.settings, context)))
+        return targets
+
+    def _make_channels(self, config: Config) -> dict[str, Channel]:
+        context = self._context()
+        kinds = self._parts.channel_kinds
+        return {one.name: kinds[one.kind].make(one.settings, context) for one in config.channels}
+
+    def _evaluator(self, config: Config) -> Evaluator:
+        groups = evaluating.prepare(
+            [*config.groups, own_rules()], interval=config.evaluation_interval
+        )
+        return Evaluator(
+            groups,
+            self._series,
+            external_labels=config.external_labels,
+            external_url=self._parts.external_url,
+            tape=self._tape,
+        )
+
+    def _context(self) -> Context:
+        return Context(
+            clock=self._clock,
+            user_agent=f"stewardmon/{__version__}",
+            external_url=self._parts.external_url,
+        )
+
+    def _gone(self, targets: Sequence[Target]) -> list[Probe]:
+        """Return the probes that a reload leaves without use; the series of removed ones end."""
+        kept = {id(target.probe) for target in targets}
+        names = {target.spec.name for target in targets}
+        removed = sorted(set(self._watch.targets) - names)
+        self._observations.forget(removed, at=self._clock.now())
+        return [one.probe for one in self._watch.targets.values() if id(one.probe) not in kept]
+
+    def _adopt(self, config: Config) -> None:
+        """Make the rest of the daemon see the configuration that is in force now."""
+        evaluator = self._evaluating.evaluator
+        rules = {running.rule.key: running.rule for running in evaluator.rules()}
+        self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
+        longest = evaluating.longest_range_ms(evaluator.groups)
+        self._series.retention_ms = max(longest, KEEP_AT_LEAST_MS)
+        self._config = config
+        self.live.config = config
+        self.live.evaluator = evaluator
+        self.live.config_error = ""
+        metrics.CONFIG_VALID.set(1)
+
+    # Between the loops
+
+    def _loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        clock, beat = self._clock, self._supervisor.beat
+        escalating = Escalating(self._responder, clock, beat=beat("escalate"))
+        auditor = Auditor(self._responder, self._ledger, clock, beat=beat("audit"))
+        selfwatch = SelfWatch(
+            self._tape,
+            clock,
+            location=self._parts.location,
+            extra=self._own_figures,
+            beat=beat("selfwatch"),
+        )
+        return {
+            "watch": self._watch.run,
+            "evaluate": self._evaluating.run,
+            "escalate": escalating.run,
+            "deliver": self._delivering.run,
+            "history": self._recorder.run,
+            "audit": auditor.run,
+            "selfwatch": selfwatch.run,
+            "housekeeping": self._keep_house,
+        }
+
+    async def _report(self, evaluated: Evaluated, at: datetime) -> None:
+        if evaluated.changed or evaluated.dropped:
+            await self._responder.report(evaluated.changed, now=at, forgotten=evaluated.dropped)
+
+    async def _let_go(self, orphans: Sequence[Alert]) -> None:
+        """Resolve alerts whose rule is gone: nobody else ever would."""
+        now = self._clock.now()
+        ours = [one for one in orphans if not one.rule.startswith(EXTERNAL)]
+        over = [
+            replace(one, state=AlertState.RESOLVED, resolved_at=now)
+            for one in ours
+            if one.state is AlertState.FIRING
+        ]
+        await self._responder.report(over, now=now)
+        await self._responder.report((), now=now, forgotten=ours)
+
+    async def _keep_house(self) -> None:
+        """Let old samples go, and keep the gauges of what is held up to date."""
+        beat = self._supervisor.beat("housekeeping")
+        while True:
+            self._series.trim(milliseconds(self._clock.now()))
+            metrics.SERIES.set(self._series.series_count)
+            states = Counter(one.state.value for one in self._responder.open())
+            for state in ("open", "acknowledged"):
+                metrics.INCIDENTS.labels(state).set(states[state])
+            alerts = Counter(
+                alert.state.value
+                for running in self._evaluating.evaluator.rules()
+                for alert in running.active.values()
+            )
+            for state in ("pending", "firing"):
+                metrics.ALERTS.labels(state).set(alerts[state])
+            beat()
+            await self._clock.sleep(HOUSEKEEPING_EVERY)
+
+    def _own_figures(self) -> Mapping[tuple[str, str, str], float]:
+        """Return what no metric holds: how long probes are silent, how often rules fail in a row."""
+        now = self._clock.now()
+        figures: dict[tuple[str, str, str], float] = {}
+        for name, target in self._watch.targets.items():
+            seen = self._observations.latest.get(name)
+            since = now - (seen.at if seen is not None else self.live.started_at)
+            late = max(since - target.spec.timeout, timedelta(0)) / target.spec.interval
+            figures["stewardmon_probe_silent_intervals", "probe", name] = late
+        for running in self._evaluating.evaluator.rules():
+            key = ("stewardmon_rule_failures_in_a_row", "rule", running.rule.name)
+            figures[key] = max(figures.get(key, 0.0), float(running.failures))
+        return figures
+
+
+def book(config: Config) -> Book:
+    """Return what decisions about incidents need of the configuration."""
+    levels = {
+        rule.key: rule.level
+        for group in config.groups
+        for rule in group.rules
+        if isinstance(rule, AlertRule) and rule.level is not None
+    }
+    return Book(
+        routes=config.routes,
+        policies=config.policies,
+        roster=config.roster,
+        flapping=config.flapping,
+        levels=levels,
+    )

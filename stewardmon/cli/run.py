@@ -1,0 +1,34 @@
+"""`stewardmon run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--rules", type=click.Path(path_type=Path), help="Folder of the three files.")
+@click.option("--state", help="Where the state is kept: a path or postgresql://…")
+@click.option("--listen", help="HOST:PORT of the pages and interfaces.")
+@click.option("--location", help="What this daemon calls itself.")
+def command(
+    rules: Path | None, state: str | None, listen: str | None, location: str | None
+) -> None:
+    """Watch, decide and page until stopped.
+
+    Settings come from flags, then from STEWARDMON_RULES, STEWARDMON_STATE, STEWARDMON_LISTEN,
+    STEWARDMON_LOCATION, STEWARDMON_TOKEN, STEWARDMON_PUBLIC_URL and the guide's own variables.
+    """
+    from stewardmon.config.environment import read_environment
+    from stewardmon.process import main
+
+    runtime = read_environment(
+        os.environ,
+        rules=None if rules is None else str(rules),
+        state=state,
+        listen=listen,
+        location=location,
+    )
+    main(runtime, os.environ)

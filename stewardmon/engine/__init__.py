@@ -1,0 +1,1 @@
+"""The loops and nothing else: watch, evaluate, escalate, deliver. Decisions are in domain."""

@@ -1,0 +1,69 @@
+"""What the rules and series know of an alert, put into words for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from stewardmon.clock import milliseconds
+from stewardmon.domain.alert import Alert
+from stewardmon.domain.display import format_value, sparkline
+from stewardmon.domain.labels import NAME
+from stewardmon.domain.notices import Facts
+from stewardmon.domain.rule import AlertRule
+from stewardmon.domain.runbooks import runbook
+from stewardmon.errors import StewardmonError
+from stewardmon.ports import Clock
+from stewardmon.promql import Engine, Matrix, plan
+
+SHOWN: Final = 24  # characters of a sparkline that every phone shows on one line
+SPAN_MS: Final = 15 * 60_000
+
+
+class FactFinder:
+    """Answers, for a page, what the value is, what it was held against, and how it came there."""
+
+    def __init__(self, rules: Mapping[str, AlertRule], engine: Engine, clock: Clock) -> None:
+        self._rules = rules
+        self._engine = engine
+        self._clock = clock
+
+    def __call__(self, alert: Alert) -> Facts:
+        """Return the facts of one alert; those of an alert from outside are few."""
+        rule = self._rules.get(alert.rule)
+        if rule is None:
+            lines = runbook(alert.annotations.value("runbook"), "")
+            return Facts(value_text=f"{alert.value:g}", runbook=lines)
+        return Facts(
+            value_text=format_value(alert.value, rule.unit),
+            threshold_text=threshold_text(rule),
+            sparkline=self._course(rule, alert),
+            runbook=runbook(alert.annotations.value("runbook"), rule.expr),
+        )
+
+    def _course(self, rule: AlertRule, alert: Alert) -> str:
+        """Draw the rule's subject over the last quarter of an hour; nothing where that fails.
+
+        A page must go out whatever the chart does, so a failing query is an empty chart.
+        """
+        if rule.subject is None:
+            return ""
+        end = milliseconds(self._clock.now())
+        step = SPAN_MS // SHOWN
+        try:
+            result = self._engine.range(plan(rule.subject), end - SPAN_MS, end, step)
+        except StewardmonError:
+            return ""
+        if not isinstance(result, Matrix):
+            return ""
+        for labels, points in result.series:
+            if labels.without(NAME) == alert.origin:
+                return sparkline([value for _, value in points])
+        return ""
+
+
+def threshold_text(rule: AlertRule) -> str:
+    """Return what the value is held against, as people read it: `> 5 %`; empty where unknown."""
+    if rule.threshold is None or rule.comparison is None:
+        return ""
+    return f"{rule.comparison} {format_value(rule.threshold, rule.unit)}"

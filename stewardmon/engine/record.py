@@ -1,0 +1,121 @@
+"""The history loop: hands new samples to the store in batches, and refills windows at a start."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from stewardmon import metrics
+from stewardmon.clock import milliseconds
+from stewardmon.domain.labels import Labels
+from stewardmon.domain.series import STALE, SeriesStore
+from stewardmon.errors import StoreError
+from stewardmon.ports import Clock, History
+
+log = structlog.get_logger()
+
+FLUSH_EVERY: Final = 5.0  # seconds of samples that a crash may cost
+PENDING_LIMIT: Final = 500_000  # samples kept while the history cannot be written
+PRUNE_EVERY: Final = timedelta(hours=1)
+
+
+class Tape:
+    """Writes samples to the windows in memory and, where there is one, to the history."""
+
+    def __init__(self, series: SeriesStore, recorder: Recorder | None = None) -> None:
+        self._series = series
+        self._recorder = recorder
+
+    def append(self, labels: Labels, at_ms: int, value: float) -> None:
+        """Write one sample."""
+        self._series.append(labels, at_ms, value)
+        if self._recorder is not None:
+            self._recorder.take(labels, at_ms, value)
+
+    def mark_stale(self, labels: Labels, at_ms: int) -> None:
+        """End a series at an instant."""
+        self.append(labels, at_ms, STALE)
+
+
+class Recorder:
+    """Buffers samples and writes them behind the loops' backs; a failing disk costs only history."""
+
+    def __init__(
+        self, history: History, clock: Clock, *, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._history = history
+        self._clock = clock
+        self._beat = beat
+        self._pending: dict[Labels, list[tuple[int, float]]] = defaultdict(list)
+        self._count = 0
+        self._failing = False
+
+    def take(self, labels: Labels, at_ms: int, value: float) -> None:
+        """Remember one sample for the next batch; shed and counted when too many wait."""
+        if self._count >= PENDING_LIMIT:
+            metrics.SHED.labels("history").inc()
+            return
+        self._pending[labels].append((at_ms, value))
+        self._count += 1
+
+    async def run(self) -> None:
+        """Run until cancelled, then write what is left."""
+        pruned = self._clock.now()
+        try:
+            while True:
+                await self._clock.sleep(FLUSH_EVERY)
+                await self.flush()
+                if self._clock.now() - pruned > PRUNE_EVERY:
+                    pruned = self._clock.now()
+                    await self._prune()
+                self._beat()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write the batch; one that cannot be written is tried again with the next."""
+        if not self._pending:
+            return
+        batch, count = self._pending, self._count
+        self._pending, self._count = defaultdict(list), 0
+        try:
+            await self._history.write(list(batch.items()))
+        except StoreError as error:
+            metrics.STORE_ERRORS.inc()
+            if not self._failing:
+                log.error("history_failing", error=str(error))
+            self._failing = True
+            self._put_back(batch, count)
+        else:
+            self._failing = False
+
+    async def refill(self, series: SeriesStore, *, back_ms: int) -> int:
+        """Fill the windows from history after a restart; return how many samples came back."""
+        end_ms = milliseconds(self._clock.now())
+        count = 0
+        try:
+            found = await self._history.read((), start_ms=end_ms - back_ms, end_ms=end_ms)
+        except StoreError as error:
+            log.error("history_unreadable", error=str(error))
+            return 0
+        for labels, points in found:
+            for at_ms, value in points:
+                series.append(labels, at_ms, value)
+            count += len(points)
+        return count
+
+    async def _prune(self) -> None:
+        try:
+            await self._history.prune(now=self._clock.now())
+        except StoreError as error:
+            log.error("history_prune_failed", error=str(error))
+
+    def _put_back(self, batch: dict[Labels, list[tuple[int, float]]], count: int) -> None:
+        for labels, points in self._pending.items():
+            batch[labels] = [*batch.get(labels, []), *points]
+        self._pending = defaultdict(list, batch)
+        self._count += count

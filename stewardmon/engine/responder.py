@@ -1,0 +1,332 @@
+"""Where alerts and people meet: every decision about incidents is committed here, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final, Protocol
+
+import structlog
+
+from stewardmon import metrics
+from stewardmon.domain import answers, escalation, triage
+from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.change import Change
+from stewardmon.domain.incident import Address, Event, EventKind, Incident
+from stewardmon.domain.muting import Mute
+from stewardmon.domain.notices import Desk, Facts, change
+from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
+from stewardmon.domain.step import Step
+from stewardmon.engine.draft import Draft
+from stewardmon.engine.ledger import Ledger
+from stewardmon.ports import Saved
+
+log = structlog.get_logger()
+
+BATCH: Final = 250  # alerts per transaction: an acknowledgement never waits for more than one
+REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
+
+
+class Muting(Protocol):
+    """What tells the responder which alerts must not page now."""
+
+    def why(self, alert: Alert, *, now: datetime) -> Mute | None:
+        """Return why the alert pages nobody at `now`, None where it may."""
+
+
+class Audible:
+    """The muting that mutes nothing."""
+
+    def why(self, alert: Alert, *, now: datetime) -> Mute | None:
+        """Return None."""
+        return None
+
+
+class Responder:
+    """Holds the incidents; takes what alerts and people do; commits before anything is visible.
+
+    One lock serialises decisions. What is in `incidents` has been handed to the ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        book: triage.Book,
+        muting: Muting | None = None,
+        facts: Callable[[Alert], Facts] = lambda _: Facts(),
+        external_url: str = "",
+    ) -> None:
+        self.ledger = ledger
+        self.book = book
+        self.muting: Muting = muting or Audible()
+        self.facts = facts
+        self.external_url = external_url
+        self.incidents: dict[str, Incident] = {}
+        self.firing: dict[str, Alert] = {}
+        self.moved = asyncio.Event()
+        self._newest: dict[str, str] = {}
+        self._home: dict[str, str] = {}
+        self._last: dict[str, tuple[Alert, ...]] = {}
+        self._lock = asyncio.Lock()
+
+    def restore(self, saved: Saved) -> None:
+        """Go on where a former process stopped."""
+        for incident in sorted(saved.incidents, key=lambda one: one.opened_at):
+            self._take(incident)
+        self.firing = {
+            alert.fingerprint: alert for alert in saved.alerts if alert.state is AlertState.FIRING
+        }
+
+    async def report(
+        self, changed: Sequence[Alert], *, now: datetime, forgotten: Sequence[Alert] = ()
+    ) -> None:
+        """Take alerts that changed state, page what must be paged, in bounded transactions."""
+        queue = iter(changed)
+        gone = tuple(alert.fingerprint for alert in forgotten)
+        while (batch := tuple(islice(queue, BATCH))) or gone:
+            async with self._lock:
+                await self._take_in(batch, gone, now=now)
+            gone = ()
+
+    async def tick(self, *, now: datetime) -> None:
+        """Do what time alone brings: due levels, ended snoozes, mutes that begin or end."""
+        async with self._lock:
+            mutes = self._mutes(self.firing.values(), now=now)
+            draft = Draft(self.incidents)
+            self._admit(draft, self._homeless(), mutes, now=now)
+            self._mute(draft, mutes, now=now)
+            self._advance(draft, now=now)
+            await self._commit(draft, now=now)
+        self._forget_old(now)
+
+    async def answer(
+        self, ident: str, act: Callable[[Incident], Step], *, now: datetime
+    ) -> Incident:
+        """Let a person act on an incident; returns it as it then stands.
+
+        Raises AnswerError where the act does not fit, and for an id that is not known.
+        """
+        async with self._lock:
+            incident = self.incidents.get(ident) or await self.ledger.incident(ident)
+            if incident is None:
+                raise answers.AnswerError(f"there is no incident {ident}")
+            draft = Draft({**self.incidents, ident: incident})
+            draft.add(act(incident))
+            await self._commit(draft, now=now)
+            return draft.incidents[ident]
+
+    async def settle(
+        self, row: Delivery, events: Sequence[Event] = (), *, then: Sequence[Delivery] = ()
+    ) -> None:
+        """Record what became of a delivery, with the rows that follow from it."""
+        async with self._lock:
+            await self._settle(row, events, then)
+
+    async def unreachable(self, row: Delivery, events: Sequence[Event], *, now: datetime) -> None:
+        """Record that a person could not be reached; with their whole level, move on at once."""
+        async with self._lock:
+            await self._settle(row, events, ())
+            incident = self.incidents.get(row.incident)
+            if incident is None or incident.quiet(now) or not row.pages:
+                return
+            if incident.reached != row.level or await self._is_reached(row):
+                return
+            detail = f"level {row.level} could not be reached over any contact"
+            event = Event(incident=incident.id, at=now, kind=EventKind.UNREACHABLE, detail=detail)
+            said = Step(incident=incident, events=(event,))
+            draft = Draft(self.incidents)
+            draft.add(
+                said.then(lambda one: escalation.pull_next(one, roster=self.book.roster, now=now))
+            )
+            await self._commit(draft, now=now)
+
+    def next_step_at(self) -> datetime | None:
+        """Return when the next incident moves by itself."""
+        times = (one.next_step_at for one in self.incidents.values())
+        return min((at for at in times if at is not None), default=None)
+
+    def open(self) -> tuple[Incident, ...]:
+        """Return the incidents that are not resolved, oldest first."""
+        return tuple(one for one in self.incidents.values() if one.open)
+
+    def why_muted(self, alert: Alert, *, now: datetime) -> Mute | None:
+        """Return why an alert pages nobody now."""
+        return self.muting.why(alert, now=now)
+
+    # Decisions, under the lock
+
+    async def _take_in(
+        self, batch: Sequence[Alert], gone: tuple[str, ...], *, now: datetime
+    ) -> None:
+        for alert in batch:
+            if alert.state is AlertState.FIRING:
+                self.firing[alert.fingerprint] = alert
+            else:
+                self.firing.pop(alert.fingerprint, None)
+        for mark in gone:
+            self.firing.pop(mark, None)
+        fresh = [alert for alert in batch if self._is_homeless(alert)]
+        draft = Draft(self.incidents)
+        self._depart(draft, batch, now=now)
+        self._admit(draft, fresh, self._mutes(fresh, now=now), now=now)
+        self._advance(draft, now=now)
+        await self._commit(draft, now=now, alerts=tuple(batch), forgotten=gone)
+
+    def _depart(self, draft: Draft, batch: Sequence[Alert], *, now: datetime) -> None:
+        leaving: dict[str, list[Alert]] = defaultdict(list)
+        for alert in batch:
+            home = self._home.get(alert.fingerprint)
+            if home is not None and alert.state is not AlertState.FIRING:
+                leaving[home].append(alert)
+        flapping = self.book.flapping
+        for ident, over in leaving.items():
+            self._last[ident] = tuple(over)
+            draft.add(triage.depart(draft.incidents[ident], over, flapping=flapping, now=now))
+
+    def _admit(
+        self,
+        draft: Draft,
+        alerts: Iterable[Alert],
+        mutes: Mapping[str, Mute],
+        *,
+        now: datetime,
+    ) -> None:
+        loud = [alert for alert in alerts if alert.fingerprint not in mutes]
+        for arrival in triage.arrivals(loud, self.book.routes):
+            known = draft.incidents.get(self._newest.get(arrival.key, ""))
+            draft.add(triage.admit(arrival, known, book=self.book, now=now))
+        for alert in alerts:
+            why = mutes.get(alert.fingerprint)
+            home = draft.home(why.cause) if why is not None and why.cause else None
+            if why is not None and home is not None:
+                draft.add(triage.symptom(home, alert, why, now=now))
+
+    def _mute(self, draft: Draft, mutes: Mapping[str, Mute], *, now: datetime) -> None:
+        for incident in tuple(draft.incidents.values()):
+            draft.add(triage.mute(incident, mutes, now=now))
+
+    def _advance(self, draft: Draft, *, now: datetime) -> None:
+        for incident in tuple(draft.incidents.values()):
+            if incident.next_step_at is not None and incident.next_step_at <= now:
+                draft.add(escalation.step(incident, roster=self.book.roster, now=now))
+
+    async def _commit(
+        self,
+        draft: Draft,
+        *,
+        now: datetime,
+        alerts: tuple[Alert, ...] = (),
+        forgotten: tuple[str, ...] = (),
+    ) -> None:
+        steps = draft.steps()
+        desk = Desk(
+            roster=self.book.roster,
+            facts=self.facts,
+            external_url=self.external_url,
+            seen=self._last,
+        )
+        await self.ledger.commit(
+            change(steps, desk=desk, now=now, alerts=alerts, forgotten=forgotten)
+        )
+        for step in steps:
+            self._take(step.incident)
+            self._tell(step)
+        if steps:
+            self.moved.set()
+
+    async def _settle(
+        self, row: Delivery, events: Sequence[Event], then: Sequence[Delivery]
+    ) -> None:
+        incident = self.incidents.get(row.incident)
+        incidents = () if incident is None else _told(incident, row, then)
+        await self.ledger.commit(
+            Change(
+                incidents=incidents,
+                events=tuple(events),
+                deliveries=(row, *then),
+                replaces=frozenset({row.dedup_key}),
+            )
+        )
+        for one in incidents:
+            self._take(one)
+
+    # Memory
+
+    def _take(self, incident: Incident) -> None:
+        before = self.incidents.get(incident.id)
+        for mark in () if before is None else before.alerts:
+            if mark not in incident.alerts and self._home.get(mark) == incident.id:
+                del self._home[mark]
+        for mark in incident.alerts:
+            self._home[mark] = incident.id
+        self.incidents[incident.id] = incident
+        self._newest[incident.group_key] = incident.id
+        if incident.alerts:
+            self._last.pop(incident.id, None)
+
+    def _tell(self, step: Step) -> None:
+        for event in step.events:
+            log.info(
+                "incident",
+                incident=event.incident,
+                event=event.kind.value,
+                who=event.who,
+                detail=event.detail,
+            )
+        for call in step.calls:
+            if call.event in (NotificationEvent.PAGE, NotificationEvent.ESCALATED):
+                metrics.ESCALATIONS.labels(str(call.level)).inc()
+
+    def _mutes(self, alerts: Iterable[Alert], *, now: datetime) -> dict[str, Mute]:
+        found = ((alert.fingerprint, self.muting.why(alert, now=now)) for alert in alerts)
+        return {mark: why for mark, why in found if why is not None}
+
+    def _homeless(self) -> list[Alert]:
+        return [alert for alert in self.firing.values() if self._is_homeless(alert)]
+
+    def _is_homeless(self, alert: Alert) -> bool:
+        return alert.state is AlertState.FIRING and alert.fingerprint not in self._home
+
+    async def _is_reached(self, row: Delivery) -> bool:
+        """Say whether somebody of the row's level was reached, or may still be on a first try."""
+        waiting = (
+            other.incident == row.incident
+            and other.level == row.level
+            and other.pages
+            and other.attempts == 0
+            for other in self.ledger.waiting()
+        )
+        if any(waiting):
+            return True
+        turn = row.dedup_key.split(":")[1]
+        return any(
+            other.state is DeliveryState.SENT
+            and other.level == row.level
+            and other.dedup_key.split(":")[1] == turn
+            for other in await self.ledger.deliveries(row.incident)
+        )
+
+    def _forget_old(self, now: datetime) -> None:
+        for incident in tuple(self.incidents.values()):
+            ended = incident.resolved_at
+            if ended is not None and not incident.alerts and now - ended > REMEMBERED:
+                del self.incidents[incident.id]
+                self._last.pop(incident.id, None)
+                if self._newest.get(incident.group_key) == incident.id:
+                    del self._newest[incident.group_key]
+
+
+
+
+def _told(incident: Incident, row: Delivery, then: Sequence[Delivery]) -> tuple[Incident, ...]:
+    """Return the incident that knows its new addresses and drops one that failed; none if same."""
+    failed = row.pages and row.state is DeliveryState.FAILED
+    gone = Address(row.person, row.channel, row.to) if failed else None
+    added = (Address(one.person, one.channel, one.to) for one in then)
+    told = tuple(dict.fromkeys((*(one for one in incident.told if one != gone), *added)))
+    return () if told == incident.told else (replace(incident, told=told),)

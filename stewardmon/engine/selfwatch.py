@@ -1,0 +1,121 @@
+"""The watcher watched: our own figures as series, and the rules over them that always hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from stewardmon import metrics
+from stewardmon.clock import milliseconds
+from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.rule import AlertRule, RuleGroup
+from stewardmon.engine.record import Tape
+from stewardmon.ports import Clock
+
+LOOK_EVERY: Final = 5.0  # seconds
+JOB: Final = "stewardmon"
+
+
+class SelfWatch:
+    """Turns stewardmon's own gauges and counters into series that rules can ask.
+
+    `extra` adds what no metric holds: silent probes and rules that keep failing, by name.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        clock: Clock,
+        *,
+        location: str,
+        extra: Callable[[], Mapping[tuple[str, str, str], float]],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._tape = tape
+        self._clock = clock
+        self._identity = {"job": JOB, "instance": location}
+        self._extra = extra
+        self._beat = beat
+        self._shown: set[Labels] = set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            self.look()
+            self._beat()
+            await self._clock.sleep(LOOK_EVERY)
+
+    def look(self) -> None:
+        """Write one sample of everything; what is gone ends with a stale marker."""
+        at_ms = milliseconds(self._clock.now())
+        values = {Labels({**labels, **self._identity}): value for labels, value in self._values()}
+        for labels, value in values.items():
+            self._tape.append(labels, at_ms, value)
+        for labels in self._shown.difference(values):
+            self._tape.mark_stale(labels, at_ms)
+        self._shown = set(values)
+
+    def _values(self) -> Iterator[tuple[dict[str, str], float]]:
+        for family in metrics.REGISTRY.collect():
+            if family.type == "histogram":
+                continue
+            for sample in family.samples:
+                if not sample.name.endswith("_created"):
+                    yield {**sample.labels, NAME: sample.name}, sample.value
+        for (name, label, of), value in self._extra().items():
+            yield {NAME: name, label: of}, value
+
+
+def own_rules() -> RuleGroup:
+    """Return the rules about stewardmon itself, which no file can leave out.
+
+    DESIGN.md, section 6: loops, probes without outcomes, failing rules, a configuration that does
+    not load, overdue steps, a store that fails.
+    """
+    rules = (
+        _rule(
+            "StewardmonProbeSilent",
+            "stewardmon_probe_silent_intervals >= 3",
+            "probe {{ $labels.probe }} has had no outcome for three intervals",
+        ),
+        _rule(
+            "StewardmonRuleFailing",
+            "stewardmon_rule_failures_in_a_row >= 3",
+            "rule {{ $labels.rule }} cannot be evaluated: it would not fire if it had to",
+        ),
+        _rule(
+            "StewardmonConfigInvalid",
+            "stewardmon_config_last_reload_successful == 0",
+            "the configuration on disk does not load; the former one stays in force",
+            severity="warning",
+        ),
+        _rule(
+            "StewardmonStepOverdue",
+            "stewardmon_overdue_steps > 0",
+            "{{ $value }} escalation steps or messages are overdue and unsent",
+        ),
+        _rule(
+            "StewardmonStoreFailing",
+            "stewardmon_store_healthy == 0",
+            "the state cannot be written: pages go out from memory, a crash would forget them",
+        ),
+        _rule(
+            "StewardmonLoopRestarted",
+            "increase(stewardmon_loop_restarts_total[10m]) > 0",
+            "the {{ $labels.loop }} loop died of a bug and was started again",
+            severity="warning",
+        ),
+    )
+    return RuleGroup(name="stewardmon", rules=rules, interval=timedelta(seconds=5))
+
+
+def _rule(name: str, expr: str, summary: str, *, severity: str = "critical") -> AlertRule:
+    return AlertRule(
+        name=name,
+        expr=expr,
+        group="stewardmon",
+        labels=Labels({"severity": severity}),
+        annotations=(("summary", summary),),
+        source="built in",
+    )

@@ -1,0 +1,180 @@
+"""The watch loop: asks every probe on its ticks, and makes series of the outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from stewardmon import metrics
+from stewardmon.clock import milliseconds
+from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.outcome import Outcome, Reason
+from stewardmon.engine.record import Tape
+from stewardmon.ports import Clock, Probe, ProbeSpec
+from stewardmon.probes.asking import ask
+from stewardmon.schedule import Schedule, Tick
+
+IDLE: Final = 1.0  # seconds between signs of life where nothing is due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The newest outcome of a probe, and when its ask ended."""
+
+    spec: ProbeSpec
+    outcome: Outcome
+    at: datetime
+
+
+class Observations:
+    """Where outcomes become samples: the same names and labels that `/metrics` shows."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self.latest: dict[str, Seen] = {}
+        self.listeners: list[Callable[[Seen], None]] = []
+        self._shown: dict[str, frozenset[Labels]] = {}
+        self._labels: dict[tuple[str, str, tuple[tuple[str, str], ...]], Labels] = {}
+
+    def record(self, spec: ProbeSpec, outcome: Outcome, *, at: datetime) -> None:
+        """Append the outcome's samples; series that it no longer has end at once."""
+        at_ms = milliseconds(at)
+        shown = set()
+        for name, value, extra in _samples(outcome):
+            labels = self._labelled(spec, name, extra)
+            self._tape.append(labels, at_ms, value)
+            shown.add(labels)
+        for labels in self._shown.get(spec.name, frozenset()) - shown:
+            self._tape.mark_stale(labels, at_ms)
+        self._shown[spec.name] = frozenset(shown)
+        seen = Seen(spec=spec, outcome=outcome, at=at)
+        self.latest[spec.name] = seen
+        for listen in self.listeners:
+            listen(seen)
+
+    def forget(self, names: Sequence[str], *, at: datetime) -> None:
+        """End the series of probes that are no longer watched."""
+        for name in names:
+            for labels in self._shown.pop(name, frozenset()):
+                self._tape.mark_stale(labels, milliseconds(at))
+            self.latest.pop(name, None)
+
+    def _labelled(self, spec: ProbeSpec, name: str, extra: Mapping[str, str]) -> Labels:
+        key = (spec.name, name, tuple(sorted(extra.items())))
+        labels = self._labels.get(key)
+        if labels is None:
+            labels = Labels(
+                {
+                    NAME: name,
+                    **extra,
+                    "job": spec.job,
+                    "instance": spec.instance,
+                    "probe": spec.name,
+                    **spec.labels,
+                }
+            )
+            self._labels[key] = labels
+        return labels
+
+
+def _samples(outcome: Outcome) -> list[tuple[str, float, Mapping[str, str]]]:
+    """Return what one outcome leaves behind: name, value, labels beyond the probe's own.
+
+    A timeout counts as infinitely slow: a quantile over response times must not leave out the
+    requests that never came back (RULES.md, `response_time`).
+    """
+    duration = float("inf") if outcome.reason is Reason.TIMEOUT else outcome.duration
+    return [
+        ("probe_success", float(outcome.success), {}),
+        ("probe_duration_seconds", duration, {}),
+        ("stewardmon_probe_reason", 1.0, {"reason": outcome.reason.value}),
+        *((one.name, one.value, one.labels) for one in outcome.measurements),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A probe and its entry in the configuration."""
+
+    spec: ProbeSpec
+    probe: Probe
+
+
+class Watch:
+    """Asks every target on its own ticks; no target delays another."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        observations: Observations,
+        clock: Clock,
+        *,
+        beat: Callable[[], None] = lambda: None,
+        bug: Callable[[str, Exception], None] = lambda _name, _error: None,
+    ) -> None:
+        self.targets = {target.spec.name: target for target in targets}
+        self._observations = observations
+        self._clock = clock
+        self._beat = beat
+        self._bug = bug
+        self._asking: set[str] = set()
+        self._schedule = Schedule({}, now=0.0)
+        self._changed = asyncio.Event()
+
+    def change(self, targets: Sequence[Target]) -> None:
+        """Watch these targets from now on; those whose interval stays keep their ticks."""
+        self.targets = {target.spec.name: target for target in targets}
+        self._schedule.change(self._intervals(), now=self._clock.monotonic())
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Run until cancelled; what is being asked then is cut off."""
+        self._schedule = Schedule(self._intervals(), now=self._clock.monotonic())
+        self._asking.clear()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                for tick in self._schedule.take(self._clock.monotonic()):
+                    self._start(group, tick)
+                self._beat()
+                await self._clock.wait(self._changed, self._wait())
+
+    async def close(self) -> None:
+        """Close every probe."""
+        for target in self.targets.values():
+            await target.probe.close()
+
+    def _intervals(self) -> dict[str, float]:
+        return {name: one.spec.interval.total_seconds() for name, one in self.targets.items()}
+
+    def _wait(self) -> float:
+        due = self._schedule.next_due()
+        return IDLE if due is None else min(IDLE, max(0.0, due - self._clock.monotonic()))
+
+    def _start(self, group: asyncio.TaskGroup, tick: Tick) -> None:
+        metrics.PROBE_LAG.observe(tick.lag)
+        if tick.missed:
+            metrics.MISSED_TICKS.labels("watch").inc(tick.missed)
+        if tick.name in self._asking:
+            metrics.MISSED_TICKS.labels("watch").inc()
+            return
+        self._asking.add(tick.name)
+        group.create_task(self._ask(self.targets[tick.name]), name=f"probe:{tick.name}")
+
+    async def _ask(self, target: Target) -> None:
+        spec = target.spec
+        try:
+            outcome = await ask(
+                target.probe,
+                timeout=spec.timeout.total_seconds(),
+                bug=lambda error: self._bug(spec.name, error),
+            )
+        finally:
+            self._asking.discard(spec.name)
+        if self.targets.get(spec.name) is not target:
+            return  # a reload took it away while it was asked
+        metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
+        self._observations.record(spec, outcome, at=self._clock.now())

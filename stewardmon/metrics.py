@@ -1,0 +1,119 @@
+"""Every Prometheus metric that stewardmon exports about itself, declared once.
+
+Labels are bounded: names from the configuration, closed reasons, never a URL, a user or a text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+
+BUILD: Final = Gauge(
+    "stewardmon_build_info", "The version that runs, as a label.", ["version"], registry=REGISTRY
+)
+PROBE_LAG: Final = Histogram(
+    "stewardmon_schedule_lag_seconds",
+    "How late probes start after they are due.",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+MISSED_TICKS: Final = Counter(
+    "stewardmon_missed_ticks_total",
+    "Ticks that were skipped because they came too late or the one before still ran.",
+    ["loop"],
+    registry=REGISTRY,
+)
+PROBES: Final = Counter(
+    "stewardmon_probes_total", "Probes asked, by probe, state and reason of the outcome.",
+    ["probe", "state", "reason"],
+    registry=REGISTRY,
+)  # fmt: skip
+EVALUATION: Final = Histogram(
+    "stewardmon_evaluation_duration_seconds",
+    "Time to evaluate all groups that were due.",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+EVALUATION_FAILURES: Final = Counter(
+    "stewardmon_rule_evaluation_failures_total",
+    "Evaluations of rules that failed; they change no state.",
+    ["rule"],
+    registry=REGISTRY,
+)
+ALERTS: Final = Gauge(
+    "stewardmon_alerts", "Alerts by state.", ["state"], registry=REGISTRY
+)
+INCIDENTS: Final = Gauge(
+    "stewardmon_incidents", "Incidents that are not resolved, by state.", ["state"],
+    registry=REGISTRY,
+)  # fmt: skip
+ESCALATIONS: Final = Counter(
+    "stewardmon_escalations_total", "Levels that were paged.", ["level"], registry=REGISTRY
+)
+DELIVERIES: Final = Counter(
+    "stewardmon_deliveries_total",
+    "Attempts to deliver a message, by channel and result.",
+    ["channel", "result"],
+    registry=REGISTRY,
+)
+DELIVERY_DELAY: Final = Histogram(
+    "stewardmon_delivery_delay_seconds",
+    "Time from the decision to the receipt.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600),
+    registry=REGISTRY,
+)
+OUTBOX: Final = Gauge(
+    "stewardmon_outbox_messages", "Messages that wait to be sent.", registry=REGISTRY
+)
+OUTBOX_AGE: Final = Gauge(
+    "stewardmon_outbox_oldest_seconds", "Age of the oldest unsent message.", registry=REGISTRY
+)
+STORE_ERRORS: Final = Counter(
+    "stewardmon_store_errors_total", "Failures to read or write the state.", registry=REGISTRY
+)
+STORE_HEALTHY: Final = Gauge(
+    "stewardmon_store_healthy", "1 while decisions are durable, else 0.", registry=REGISTRY
+)
+LAST_SUCCESS: Final = Gauge(
+    "stewardmon_loop_last_success_timestamp_seconds",
+    "When each loop last did its work.",
+    ["loop"],
+    registry=REGISTRY,
+)
+LOOP_RESTARTS: Final = Counter(
+    "stewardmon_loop_restarts_total", "Times that a loop died of a bug and was started again.",
+    ["loop"],
+    registry=REGISTRY,
+)  # fmt: skip
+RELOADS: Final = Counter(
+    "stewardmon_reloads_total", "Attempts to read the configuration anew, by result.", ["result"],
+    registry=REGISTRY,
+)  # fmt: skip
+CONFIG_VALID: Final = Gauge(
+    "stewardmon_config_last_reload_successful",
+    "1 when the files on disk are the ones in force, else 0.",
+    registry=REGISTRY,
+)
+SERIES: Final = Gauge("stewardmon_series", "Series held in memory.", registry=REGISTRY)
+SHED: Final = Counter(
+    "stewardmon_shed_total", "Things dropped because a bound was reached, by which.", ["bound"],
+    registry=REGISTRY,
+)  # fmt: skip
+OVERDUE: Final = Gauge(
+    "stewardmon_overdue_steps", "Escalation steps and messages that are overdue and unsent.",
+    registry=REGISTRY,
+)  # fmt: skip
+LOOP_LAG: Final = Histogram(
+    "stewardmon_event_loop_lag_seconds",
+    "How late the event loop runs what is due.",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1),
+    registry=REGISTRY,
+)
+CLOCK_OFFSET: Final = Gauge(
+    "stewardmon_clock_offset_seconds",
+    "How far the machine's clock was stepped away from the time that stewardmon keeps.",
+    registry=REGISTRY,
+)

@@ -1,0 +1,174 @@
+"""The process around the app: configuration and state opened, a port, signals, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from stewardmon import __version__, telemetry
+from stewardmon.app import App, Parts
+from stewardmon.clock import SystemClock
+from stewardmon.config import Config, load
+from stewardmon.config.environment import Runtime
+from stewardmon.domain.change import Change
+from stewardmon.errors import StewardmonError
+from stewardmon.ports import Clock, Store
+from stewardmon.stores import open_store
+from stewardmon.web.links import Links
+from stewardmon.web.server import Server
+
+log = structlog.get_logger()
+
+LINK_KEY: Final = ("secret", "links")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A daemon that is up: its app, and where its pages are."""
+
+    app: App
+    url: str
+
+
+def main(runtime: Runtime, environ: Mapping[str, str]) -> None:
+    """Run the daemon until a signal ends it. Raises StewardmonError where it cannot start."""
+    telemetry.configure_logs(level=runtime.log_level, environment=runtime.environment)
+    if runtime.sentry_dsn is not None:
+        telemetry.start_sentry(
+            runtime.sentry_dsn.get_secret_value(),
+            environment=runtime.environment,
+            release=__version__,
+        )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_until_signalled(runtime, environ))
+
+
+@asynccontextmanager
+async def daemon(
+    runtime: Runtime,
+    *,
+    load_config: Callable[[], Config],
+    clock: Clock | None = None,
+) -> AsyncIterator[Running]:
+    """Bring a daemon up, and down again at the end of the block.
+
+    The port is bound before anything is opened, so that a second daemon says so at once and
+    touches nothing.
+    """
+    listening = bind(runtime.host, runtime.port)
+    port = listening.getsockname()[1]
+    host = f"[{runtime.host}]" if ":" in runtime.host else runtime.host
+    url = f"http://{host}:{port}"
+    try:
+        config = load_config()
+        store, history = open_store(runtime.state)
+        await store.open()
+        await history.open()
+    except BaseException:
+        listening.close()
+        raise
+    public = runtime.public_url or url
+    links = Links(await _link_secret(store), public)
+    app = App(
+        Parts(
+            clock=clock or SystemClock(),
+            store=store,
+            history=history,
+            config=config,
+            load=load_config,
+            links=links.of,
+            location=runtime.location or socket.gethostname(),
+            external_url=public,
+        )
+    )
+    server = Server(app.live, links=links, token=runtime.token, listening=listening)
+    try:
+        await app.start()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(app.run(), name="app"),
+                group.create_task(server.run(), name="web"),
+            ]
+            try:
+                yield Running(app=app, url=url)
+            finally:
+                for task in tasks:
+                    task.cancel()
+    finally:
+        await app.close()
+        listening.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises StewardmonError: the port is taken, the host not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise StewardmonError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            "choose another address with --listen HOST:PORT"
+        ) from None
+    listening.setblocking(False)
+    return listening
+
+
+async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None:
+    def load_config() -> Config:
+        return load(runtime.rules or _default_rules(), environ)
+
+    async with daemon(runtime, load_config=load_config) as running:
+        log.info("listening", url=running.url, version=__version__)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        reloading: set[asyncio.Task[str]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(running.app.reload(), name="reload")
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        await ended.wait()
+        log.info("stopping")
+
+
+def _default_rules() -> Path | None:
+    """Return ./rules where it is there: what a checkout and the container have."""
+    folder = Path("rules")
+    return folder if folder.is_dir() else None
+
+
+async def _link_secret(store: Store) -> str:
+    """Return the key that signs links: made once, kept in the state, so links outlive restarts."""
+    saved = await store.load()
+    known = saved.records.get(LINK_KEY, {}).get("value")
+    if isinstance(known, str):
+        return known
+    made = secrets.token_urlsafe(32)
+    await store.commit(Change(records={LINK_KEY: {"value": made}}))
+    return made
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return uvloop's loop where it is installed: probes cost a quarter less CPU on it."""
+    try:
+        import uvloop  # noqa: PLC0415  -- optional: not on every platform
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

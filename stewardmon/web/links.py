@@ -1,0 +1,54 @@
+"""Signed links for pages: one purpose, one incident, one person, a bounded life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from stewardmon.domain.notification import Delivery
+from stewardmon.errors import StewardmonError
+
+LIFETIME: Final = 7 * 24 * 3600  # seconds: longer than any incident should stay unanswered
+
+
+class LinkError(StewardmonError):
+    """The link cannot be used; says why in words for whoever tapped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a link allows: this person to acknowledge this incident."""
+
+    incident: str
+    person: str
+
+
+class Links:
+    """Makes and reads acknowledgement links; the key is kept in the state."""
+
+    def __init__(self, secret: str, public_url: str) -> None:
+        self._public_url = public_url.rstrip("/")
+        self._signer = URLSafeTimedSerializer(secret, salt="stewardmon.ack")
+
+    def of(self, row: Delivery) -> tuple[str, str]:
+        """Return the acknowledgement link (empty where there is nothing to take) and the page."""
+        page = f"{self._public_url}/incidents/{row.incident}"
+        if not row.pages:
+            return "", page
+        return f"{self._public_url}/ack/{self.token(row.incident, row.person)}", page
+
+    def token(self, incident: str, person: str) -> str:
+        """Return the signed token of one incident for one person."""
+        return self._signer.dumps([incident, person])
+
+    def read(self, token: str) -> Claim:
+        """Return what a token allows. Raises LinkError when it is forged, broken or too old."""
+        try:
+            incident, person = self._signer.loads(token, max_age=LIFETIME)
+        except SignatureExpired:
+            raise LinkError("this link has expired: open the incident's page instead") from None
+        except (BadSignature, ValueError, TypeError):
+            raise LinkError("this link is not one that stewardmon made") from None
+        return Claim(incident=str(incident), person=str(person))

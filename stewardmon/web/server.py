@@ -1,0 +1,51 @@
+"""The HTTP listener: uvicorn on a socket that is bound already, inside our own event loop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from stewardmon.engine.live import Live
+from stewardmon.settings import Secret
+from stewardmon.web.links import Links
+from stewardmon.web.site import build
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn that leaves signals to the process that owns them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """Serves the site of one live daemon until cancelled."""
+
+    def __init__(
+        self, live: Live, *, links: Links, token: Secret | None, listening: socket.socket
+    ) -> None:
+        self._listening = listening
+        self._server = _Quiet(
+            uvicorn.Config(
+                build(live, links=links, token=token),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+                h11_max_incomplete_event_size=64 * 1024,
+            )
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled; open connections get two seconds to end."""
+        try:
+            await self._server.serve(sockets=[self._listening])
+        finally:
+            self._server.should_exit = True
