@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from ctypes.util import find_library
 from typing import TYPE_CHECKING, Final
 
 import pytest_asyncio
 from playwright.async_api import Page, ViewportSize, async_playwright
 
-from tests.support.peers import require
+from tests.support.peers import missing, require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +35,8 @@ async def phone() -> AsyncIterator[Page]:
 @asynccontextmanager
 async def _page(viewport: ViewportSize) -> AsyncIterator[Page]:
     chromium = require("chromium")
+    if not find_library("atomic"):
+        missing("playwright's driver does not run: apt-get install libatomic1")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
