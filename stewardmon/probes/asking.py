@@ -1,0 +1,75 @@
+"""Ask a probe once, whatever it does: within a timeout, and never without an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+from typing import Final
+
+from stewardmon.domain.outcome import Outcome, Reason, State
+from stewardmon.ports import Probe
+from stewardmon.probes.progress import Progress
+
+log = logging.getLogger(__name__)
+
+_DOING: Final = {
+    "resolve": "looking up the name",
+    "connect": "connecting",
+    "tls": "the TLS handshake",
+    "processing": "waiting for the first byte of the answer",
+    "transfer": "reading the answer",
+    "login": "logging in",
+    "query": "waiting for the query's result",
+}
+
+
+def report(error: Exception) -> None:
+    """Log a probe's bug with its traceback: what happens to it where nobody asked otherwise."""
+    log.error("probe_failed_unexpectedly", exc_info=error)
+
+
+async def ask(
+    probe: Probe, *, timeout: float, bug: Callable[[Exception], None] = report
+) -> Outcome:
+    """Return the probe's outcome, with its duration, after at most `timeout` seconds.
+
+    A timeout is an outcome that says in which phase the ask hung. An exception is a bug of ours:
+    it is handed to `bug`, and the target's state is unknown.
+    """
+    started = perf_counter()
+    cutting = asyncio.timeout(timeout)
+    try:
+        async with cutting:
+            outcome = await probe.ask()
+    except TimeoutError as error:
+        if cutting.expired():
+            outcome = _cut(getattr(probe, "progress", None) or Progress(), timeout)
+        else:
+            outcome = _broken(error, bug)
+    except Exception as error:  # noqa: BLE001 - the one place where a probe's bug becomes data
+        outcome = _broken(error, bug)
+    return replace(outcome, duration=perf_counter() - started)
+
+
+def _cut(progress: Progress, timeout: float) -> Outcome:
+    doing = _DOING.get(progress.phase, progress.phase)
+    while_ = f" while {doing}" if doing else ""
+    return Outcome(
+        state=State.DOWN,
+        reason=Reason.TIMEOUT,
+        detail=f"no answer within {timeout:g} s{while_}",
+        phases=progress.cut(),
+        measurements=progress.measurements,
+    )
+
+
+def _broken(error: Exception, bug: Callable[[Exception], None]) -> Outcome:
+    bug(error)
+    return Outcome(
+        state=State.UNKNOWN,
+        reason=Reason.INTERNAL,
+        detail=f"stewardmon could not ask: {type(error).__name__} inside the probe",
+    )

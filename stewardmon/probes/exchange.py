@@ -1,0 +1,160 @@
+"""One request and its answer on a connection of its own, every phase measured."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from stewardmon.domain.outcome import Reason
+from stewardmon.probes.dial import connect, resolve
+from stewardmon.probes.endpoint import Endpoint
+from stewardmon.probes.failure import Failure, failure_of
+from stewardmon.probes.progress import Progress
+from stewardmon.probes.tls import Certificates, certificates
+from stewardmon.probes.wire import BODY_LIMIT, Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request made ready once and sent many times; `raw` is what goes over the wire.
+
+    `tls` is the context to use where the endpoint is secure.
+    """
+
+    endpoint: Endpoint
+    method: str
+    raw: bytes
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer: the body as it came over the wire, cut at the limit where `too_large`."""
+
+    status: int
+    version: str
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    too_large: bool
+    address: str
+    certificates: Certificates | None
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers by lower-case name; those that came twice are joined by commas."""
+        found: dict[str, str] = {}
+        for name, value in self.raw_headers:
+            key = name.decode("latin-1").lower()
+            text = value.decode("latin-1")
+            found[key] = f"{found[key]}, {text}" if key in found else text
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A request that was sent, its answer on the way."""
+
+    wire: Wire
+    address: str
+    certificates: Certificates | None
+
+
+def request(
+    endpoint: Endpoint,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    tls: ssl.SSLContext | None = None,
+    user_agent: str = "stewardmon",
+) -> Request:
+    """Return the request ready to send; `headers` win over those that are always there."""
+    fields = {
+        "host": ("Host", endpoint.authority),
+        "user-agent": ("User-Agent", user_agent),
+        "accept": ("Accept", "*/*"),
+        "connection": ("Connection", "close"),
+    }
+    if endpoint.authorization:
+        fields["authorization"] = ("Authorization", endpoint.authorization)
+    if body or method in ("POST", "PUT", "PATCH"):
+        fields["content-length"] = ("Content-Length", str(len(body)))
+    for name, value in (headers or {}).items():
+        fields[name.lower()] = (name, value)
+    lines = [f"{method} {endpoint.target} HTTP/1.1", *(f"{n}: {v}" for n, v in fields.values())]
+    raw = "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body
+    return Request(endpoint=endpoint, method=method, raw=raw, tls=tls)
+
+
+async def exchange(
+    asked: Request, progress: Progress, *, limit: int = BODY_LIMIT, guard: bool = False
+) -> Reply:
+    """Send the request on a fresh connection and return the whole answer; raises Failure."""
+    async with send(asked, progress, limit=limit, guard=guard) as opened:
+        wire = opened.wire
+        body = await wire.body()
+    return Reply(
+        status=wire.status,
+        version=wire.version,
+        raw_headers=tuple(wire.headers),
+        body=body,
+        too_large=wire.too_large,
+        address=opened.address,
+        certificates=opened.certificates,
+    )
+
+
+@asynccontextmanager
+async def send(
+    asked: Request,
+    progress: Progress,
+    *,
+    limit: int = BODY_LIMIT,
+    guard: bool = False,
+    streaming: bool = False,
+) -> AsyncIterator[Opened]:
+    """Send the request on a fresh connection, which lives as long as the context.
+
+    `guard` refuses private addresses. With `streaming`, the answer is to be read chunk by chunk.
+    Raises Failure.
+    """
+    endpoint = asked.endpoint
+    addresses = await resolve(endpoint.host, guard=guard, progress=progress)
+    wire = Wire(progress, where=endpoint.authority, bodiless=asked.method == "HEAD", limit=limit)
+    transport, address = await connect(
+        addresses, host=endpoint.host, port=endpoint.port, protocol=wire, progress=progress
+    )
+    try:
+        shown = None
+        if asked.tls is not None:
+            transport, shown = await _secure(transport, wire, asked.tls, endpoint, progress)
+        if streaming:
+            wire.stream_from(transport)
+        progress.enter("processing")
+        transport.write(asked.raw)
+        yield Opened(wire=wire, address=address, certificates=shown)
+    finally:
+        # Nothing of the answer is wanted any more, so nothing is waited for.
+        transport.abort()
+
+
+async def _secure(
+    transport: asyncio.Transport,
+    wire: Wire,
+    context: ssl.SSLContext,
+    endpoint: Endpoint,
+    progress: Progress,
+) -> tuple[asyncio.Transport, Certificates | None]:
+    progress.enter("tls")
+    loop = asyncio.get_running_loop()
+    try:
+        secured = await loop.start_tls(transport, wire, context, server_hostname=endpoint.host)
+    except OSError as error:
+        raise failure_of(error, host=endpoint.host, port=endpoint.port) from None
+    if secured is None:
+        raise Failure(Reason.RESET, f"{endpoint.authority} hung up amid the TLS handshake")
+    return secured, certificates(secured.get_extra_info("ssl_object"))

@@ -1,0 +1,213 @@
+"""The postgres probe: connect on the app's own path, SELECT 1, and the figures that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from time import perf_counter
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
+
+from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.ports import Context, Kind
+from stewardmon.probes.failure import Failure
+from stewardmon.probes.postgres_session import Session, session
+from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.progress import Progress
+from stewardmon.settings import Duration, Secret, Settings
+
+DOWN: Final = Measurement("pg_up", 0.0)
+UP: Final = Measurement("pg_up", 1.0)
+
+# pg_stat_activity.state (PostgreSQL documentation, table 27.3).
+_STATES: Final = (
+    "active",
+    "idle",
+    "idle in transaction",
+    "idle in transaction (aborted)",
+    "fastpath function call",
+    "disabled",
+)
+
+# Taken before the transaction is made read-only: it shows what the app would meet.
+_READ_ONLY: Final = """
+SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS refused
+"""
+
+# One row for all of it: each round trip costs the pooler as much as the query itself.
+_FIGURES: Final = """
+SELECT
+  current_setting('max_connections')::int AS max_connections,
+  current_setting('superuser_reserved_connections')::int AS reserved,
+  coalesce(current_setting('reserved_connections', true)::int, 0) AS reserved_for_role,
+  pg_database_size(current_database()) AS size,
+  current_database() AS datname,
+  d.blks_hit, d.blks_read, d.xact_commit, d.xact_rollback, d.deadlocks, d.temp_bytes, d.numbackends,
+  (SELECT json_object_agg(state, count) FROM (
+    SELECT coalesce(state, 'unknown') AS state, count(*)
+    FROM pg_stat_activity
+    WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datid IS NOT NULL)
+    GROUP BY 1) AS by_state) AS activity
+FROM pg_stat_database AS d WHERE d.datname = current_database()
+"""
+_COUNTERS: Final = (
+    "blks_hit",
+    "blks_read",
+    "xact_commit",
+    "xact_rollback",
+    "deadlocks",
+    "temp_bytes",
+    "numbackends",
+)
+
+
+def _conninfo(value: Secret) -> Secret:
+    parse_conninfo(value.get_secret_value())
+    return value
+
+
+DatabaseUrl = Annotated[Secret, AfterValidator(_conninfo)]
+
+
+class PostgresSettings(Settings):
+    """Where the database is, and what is normal there.
+
+    `read_only: true` is for a replica, or a role that may only read; elsewhere a database that
+    takes no writes is degraded. `figures: false` asks SELECT 1 only.
+    """
+
+    url: DatabaseUrl
+    read_only: bool = False
+    figures: bool = True
+    statement_timeout: Duration = timedelta(seconds=3)
+    lock_timeout: Duration = timedelta(milliseconds=500)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return what libpq takes; it holds the password."""
+        return parse_conninfo(self.url.get_secret_value())
+
+
+class PostgresProbe:
+    """Asks one database, on a connection of its own."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self.progress = Progress(DOWN)
+        self._parameters = settings.parameters
+
+    async def ask(self) -> Outcome:
+        """Ask once; a database that fails is an outcome, with pg_up 0."""
+        progress = self.progress = Progress(DOWN)
+        settings = self.settings
+        try:
+            async with session(
+                self._parameters,
+                progress,
+                statement_timeout=settings.statement_timeout,
+                lock_timeout=settings.lock_timeout,
+            ) as talk:
+                return await self._talk(talk, progress)
+        except Failure as failure:
+            return failed(failure, progress)
+
+    async def close(self) -> None:
+        """Nothing is kept between asks."""
+
+    async def _talk(self, talk: Session, progress: Progress) -> Outcome:
+        started = perf_counter()
+        await talk.row("SELECT 1")
+        took = perf_counter() - started
+        mode = await talk.row(_READ_ONLY)
+        found, lacking = await self._figures(talk)
+        progress.leave()
+        stuck = bool(mode["refused"]) and not self.settings.read_only
+        measurements = (
+            UP,
+            Measurement("stewardmon_pg_query_duration_seconds", took),
+            Measurement("stewardmon_pg_read_only", float(mode["refused"])),
+            Measurement("stewardmon_pg_encrypted", float(talk.encrypted)),
+            Measurement("pg_replication_is_replica", float(mode["standby"])),
+            Measurement("pg_static", 1.0, {"short_version": _version(talk.server_version)}),
+            *timed(progress.phases),
+            *found,
+        )
+        if stuck:
+            why = "it is a standby" if mode["standby"] else "default_transaction_read_only is on"
+            detail = f"{shown(self._parameters)} takes no writes: {why}"
+            state, reason = State.DEGRADED, Reason.READ_ONLY
+        else:
+            detail = f"answered SELECT 1 in {took * 1000:.1f} ms"
+            state, reason = State.UP, Reason.OK
+        return Outcome(
+            state=state,
+            reason=reason,
+            detail=detail,
+            phases=progress.phases,
+            measurements=measurements,
+            findings=lacking,
+        )
+
+    async def _figures(self, talk: Session) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
+        if not self.settings.figures:
+            return (), ()
+        try:
+            row = await talk.row(_FIGURES)
+        except Failure as failure:
+            # The database answers; that it keeps its figures to itself does not make it down.
+            if failure.reason in (Reason.PERMISSION, Reason.SLOW, Reason.QUERY):
+                return (), (f"no figures: {failure.detail}",)
+            raise
+        return tuple(figures(row)), ()
+
+
+def figures(row: Mapping[str, Any]) -> Iterator[Measurement]:
+    """Yield postgres_exporter's series of one row of figures."""
+    if not row:
+        return
+    activity = {**dict.fromkeys(_STATES, 0), **(row["activity"] or {})}
+    for state, count in activity.items():
+        yield Measurement("pg_stat_activity_count", float(count), {"state": state})
+    yield Measurement("pg_settings_max_connections", float(row["max_connections"]))
+    yield Measurement("pg_settings_superuser_reserved_connections", float(row["reserved"]))
+    yield Measurement("pg_settings_reserved_connections", float(row["reserved_for_role"]))
+    database = {"datname": str(row["datname"])}
+    yield Measurement("pg_database_size_bytes", float(row["size"]), database)
+    for name in _COUNTERS:
+        yield Measurement(f"pg_stat_database_{name}", float(row[name] or 0), database)
+
+
+def timed(phases: Mapping[str, float]) -> Iterator[Measurement]:
+    """Yield how long each phase of the conversation took, seconds."""
+    for phase, seconds in phases.items():
+        yield Measurement("stewardmon_pg_duration_seconds", seconds, {"phase": phase})
+
+
+def failed(failure: Failure, progress: Progress) -> Outcome:
+    """Return the outcome of a conversation that came to nothing."""
+    phases = progress.cut()
+    return Outcome(
+        state=failure.state,
+        reason=failure.reason,
+        detail=failure.detail,
+        phases=phases,
+        measurements=(*progress.measurements, *timed(phases)),
+    )
+
+
+def _version(number: int) -> str:
+    return f"{number // 10000}.{number % 10000}"
+
+
+def make(settings: PostgresSettings, _shared: Context) -> PostgresProbe:
+    """Build the probe."""
+    return PostgresProbe(settings)
+
+
+KIND: Final = Kind(
+    settings=PostgresSettings,
+    make=make,
+    cost=lambda _: Cost(connections=1),
+    instance=lambda settings: shown(settings.parameters),
+)
