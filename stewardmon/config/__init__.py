@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from stewardmon.config.alerts import load_rule_file
+from stewardmon.config.environment import Runtime, read_environment
 from stewardmon.config.loading import load
+from stewardmon.config.schema import schema
 from stewardmon.config.values import Config, InhibitRule
 
-__all__ = ["Config", "InhibitRule", "load", "load_rule_file"]
+__all__ = [
+    "Config",
+    "InhibitRule",
+    "Runtime",
+    "load",
+    "load_rule_file",
+    "read_environment",
+    "schema",
+]

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stewardmon.config.fields import known_keys
-from stewardmon.config.nodes import Entries, Found, Node, Place, Scalar, find, plain, put
+from stewardmon.config.nodes import Entries, Found, Items, Node, Place, Scalar, find, plain, put
 from stewardmon.config.notes import Notes
 from stewardmon.config.sentences import sentence, suggestion, unshown
+from stewardmon.config.shipped import ENVIRONMENT
 
 M = TypeVar("M", bound=BaseModel)
 _ROUNDS: Final = 3
@@ -35,7 +36,7 @@ class Source:
 
     def at(self, place: Place) -> str:
         """Return `file:line`, the source that rules and specs carry."""
-        return f"{self.file}:{place.line}"
+        return self.file if self.file == ENVIRONMENT else f"{self.file}:{place.line}"
 
 
 def bind(
@@ -167,3 +168,19 @@ def refuse_unknown(node: Entries, known: Iterable[str], source: Source, *, what:
     for key in node.nodes:
         if key not in names:
             source.add(node.keys[key], _unknown(key, what, names))
+
+
+def mapping(node: Node, place: Place) -> Node:
+    """Return the node; where nothing is written under a key, an empty mapping at the key."""
+    if isinstance(node, Scalar) and node.value is None:
+        return Entries(place, {}, {})
+    return node
+
+
+def named_in(entry: Entries, key: str, text: str) -> Place:
+    """Return where `text` stands in the list under `key`, or the key's own place."""
+    found = find(entry, (key,))
+    for one in found.node.nodes if isinstance(found.node, Items) else ():
+        if isinstance(one, Scalar) and one.text == text:
+            return one.place
+    return found.place

@@ -1,23 +1,15 @@
-"""Probes from the guide's own variables, for whoever has written no probes.yml."""
+"""A probes.yml from the guide's own variables, for whoever has written none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-from stewardmon.config.binding import Source
-from stewardmon.config.interpolation import FILE_SUFFIX, interpolate
-from stewardmon.config.notes import Notes
-from stewardmon.config.placeholders import refuse_placeholders
-from stewardmon.config.probes import read_probes
-from stewardmon.config.reader import parse
-from stewardmon.ports import Kind, ProbeSpec
+from stewardmon.config.interpolation import FILE_SUFFIX, Missing, lookup
 
-ORIGIN: Final = "environment"
-
-# One block of probes.yml for each variable of the guide that names something to watch.
-BLOCKS: Final[Mapping[str, str]] = {
-    "NEXT_PUBLIC_APP_URL": """
+_HEADER: Final = "defaults: {interval: 15s, timeout: 5s}\nprobes:\n"
+_APP: Final = """
   - name: app
     kind: http
     job: app
@@ -28,55 +20,84 @@ BLOCKS: Final[Mapping[str, str]] = {
         status: {in: [healthy]}
         services.*: {in: [healthy]}
       fresh: {path: timestamp, within: 30s}
-""",
-    "DATABASE_URL": """
+"""
+_DATABASE: Final = """
   - name: database
     kind: postgres
     job: database
     url: ${DATABASE_URL}
-""",
-    "OPENAI_API_KEY": """
+"""
+_OPENAI: Final = """
   - name: openai
     kind: openai
     job: openai
     url: ${OPENAI_BASE_URL:-https://api.openai.com/v1}
     key: ${OPENAI_API_KEY}
     interval: 60s
-""",
-    "SUPABASE_URL": """
+"""
+# Supabase's gateway answers 401 where no key is sent, and GoTrue its own health where one is.
+_SUPABASE: Final = """
   - name: supabase-auth
     kind: http
     job: supabase
     url: ${SUPABASE_URL}/auth/v1/health
     interval: 60s
-    expect: {status: [200, 401]}
-""",
+"""
+_WITH_KEY: Final = "    headers: {apikey: '${SUPABASE_ANON_KEY}'}\n    expect: {status: [200]}\n"
+_WITHOUT_KEY: Final = "    expect: {status: [200, 401]}\n"
+# Whatever Sentry's ingest says to a request without an event, it is there to say it.
+_SENTRY: Final = """
+  - name: sentry-ingest
+    kind: http
+    job: sentry
+    url: "{address}"
+    interval: 60s
+    expect: {{status: [2xx, 4xx]}}
+"""
+_BLOCKS: Final[Mapping[str, str]] = {
+    "NEXT_PUBLIC_APP_URL": _APP,
+    "DATABASE_URL": _DATABASE,
+    "OPENAI_API_KEY": _OPENAI,
+    "SUPABASE_URL": _SUPABASE,
 }
-HEADER: Final = "defaults: {interval: 15s, timeout: 5s}\nprobes:"
-VARIABLES: Final = (*BLOCKS, "SENTRY_DSN")
+VARIABLES: Final = (*_BLOCKS, "SENTRY_DSN")
 
 
-def guide_probes(
-    environ: Mapping[str, str], kinds: Mapping[str, Kind], notes: Notes
-) -> tuple[ProbeSpec, ...]:
-    """Return a probe for each variable of the guide that is set; with none it is a mistake."""
-    named = {name for name in BLOCKS if environ.get(name) or environ.get(name + FILE_SUFFIX)}
-    blocks = [block for name, block in BLOCKS.items() if name in named]
-    if not blocks:
-        *most, last = VARIABLES
-        notes.add(
-            ORIGIN,
-            None,
-            f"there is nothing to watch: no probes.yml, and none of {', '.join(most)} and {last} "
-            "is set; set those of the guide's variables that you have, write a probes.yml, or see it "
-            "work first with `stewardmon demo`",
-        )
-        return ()
-    text = HEADER + "".join(blocks)
-    document = parse(text.encode(), notes, name=ORIGIN)
-    if document is None:
-        return ()
-    interpolate(document.root, environ, notes, file=ORIGIN, lines=document.lines)
-    refuse_placeholders(document.root, notes, file=ORIGIN)
-    source = Source(file=ORIGIN, lines=document.lines, notes=notes)
-    return read_probes(document.root, source, kinds)[0]
+def guide_text(environ: Mapping[str, str]) -> str | None:
+    """Return a probes.yml that watches what the guide's variables name, None where none is set."""
+    blocks = [block for name, block in _BLOCKS.items() if _is_set(name, environ)]
+    if _SUPABASE in blocks:
+        blocks.append(_WITH_KEY if _is_set("SUPABASE_ANON_KEY", environ) else _WITHOUT_KEY)
+    sentry = _ingest(environ)
+    if sentry:
+        blocks.append(_SENTRY.format(address=sentry))
+    return _HEADER + "".join(blocks) if blocks else None
+
+
+def trimmed(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with no slash at the end of the addresses that paths are put to."""
+    addresses = ("NEXT_PUBLIC_APP_URL", "SUPABASE_URL")
+    found = {name: environ[name].rstrip("/") for name in addresses if name in environ}
+    return {**environ, **found}
+
+
+def _is_set(name: str, environ: Mapping[str, str]) -> bool:
+    return bool(environ.get(name) or environ.get(name + FILE_SUFFIX))
+
+
+def _ingest(environ: Mapping[str, str]) -> str:
+    """Return the address at which Sentry takes events, empty where no sound DSN is set.
+
+    Of the DSN only the host and the project are used: its key stays out of every address. A DSN
+    that is wrong is refused where the daemon's own settings are read.
+    """
+    try:
+        parts = urlsplit(lookup("SENTRY_DSN", environ) or "")
+        host, port = parts.hostname, parts.port
+    except (Missing, ValueError):
+        return ""
+    project = parts.path.rpartition("/")[2]
+    plain = host is not None and host.replace("-", "").replace(".", "").isalnum()
+    if not plain or parts.scheme not in {"http", "https"} or not project.isdigit():
+        return ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}/api/{project}/envelope/"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
+from stewardmon.domain.template import compile_template
 from stewardmon.errors import ExpressionError
 from stewardmon.promql import ValueType, plan, threshold
 
@@ -66,6 +66,4 @@ def read_expression(text: str) -> Compared:
 
 def read_template(text: str) -> None:
     """Raise ExpressionError for a template that would not expand."""
-    template: Any = importlib.import_module("stewardmon.domain.template")
-    if hasattr(template, "compile_template"):
-        template.compile_template(text)
+    compile_template(text)

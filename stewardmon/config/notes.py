@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stewardmon.config.nodes import Place
+from stewardmon.config.shipped import ENVIRONMENT
 from stewardmon.errors import ConfigError, Mistake
 
 
@@ -34,5 +35,5 @@ class Notes:
 
 
 def _at(file: str, place: Place | None, message: str) -> Mistake:
-    line, column = place or (0, 0)
+    line, column = (0, 0) if place is None or file == ENVIRONMENT else place
     return Mistake(file=file, line=line, column=column, message=message)

@@ -12,8 +12,10 @@ from pydantic import Field
 from stewardmon.config.addresses import check_addresses
 from stewardmon.config.binding import Source, bind, entries_of, refuse_unknown
 from stewardmon.config.nodes import Entries, Place, Scalar
-from stewardmon.config.people import read_overrides, read_people, read_rotations
-from stewardmon.config.policies import read_inhibitions, read_policies, read_routes
+from stewardmon.config.people import read_people
+from stewardmon.config.policies import read_policies
+from stewardmon.config.rotations import read_overrides, read_rotations
+from stewardmon.config.routes import read_inhibitions, read_routes
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Duration, Settings, misnamed
 from stewardmon.config.values import InhibitRule
@@ -33,6 +35,12 @@ TOP: Final = (
     "inhibit_rules",
     "incidents",
 )
+
+
+class ChannelEntry(Settings):
+    """The key that every channel has, whatever its kind."""
+
+    kind: str
 
 
 class IncidentsEntry(Settings):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from datetime import date, timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
-from stewardmon.config.binding import Source, bind, entries_of, items_of
-from stewardmon.config.localtime import Instant, read_instant
-from stewardmon.config.nodes import Entries, Items, Node, Place, Scalar, find
+from stewardmon.config.binding import Source, bind, entries_of, mapping
+from stewardmon.config.nodes import Entries, Items, Node, Scalar, find
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Day, Duration, Names, Settings, TimeOfDay, Zone, misnamed
-from stewardmon.domain.oncall import Contact, Override, Person, QuietHours, Rotation
+from stewardmon.config.types import Settings, TimeOfDay, Zone, misnamed
+from stewardmon.domain.oncall import Contact, Person, QuietHours
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY: Final = timedelta(days=1)
@@ -47,59 +45,6 @@ class PersonEntry(Settings):
     quiet_hours: QuietEntry | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """A time of day, and the weekday (Monday is 0) where there is one."""
-
-    at: time
-    weekday: int | None = None
-
-
-def _handover(value: Any) -> Any:
-    words = value.split() if isinstance(value, str) else []
-    weekday = None
-    if len(words) == 2:
-        name = words[0].lower()
-        weekday = next(
-            (n for n, day in enumerate(WEEKDAYS) if len(name) >= 3 and day.startswith(name)), None
-        )
-        if weekday is None:
-            raise ValueError(f"{words[0]!r} is not a weekday; one of Mon, Tue, … Sun")
-        words = words[1:]
-    if len(words) != 1:
-        raise ValueError('a hand-over is a weekday and a time, such as "Mon 09:00", or a time')
-    hours, _, minutes = words[0].partition(":")
-    try:
-        return Handover(time(int(hours), int(minutes)), weekday)
-    except ValueError:
-        raise ValueError(f'{words[0]!r} is not a time of day: write one such as "09:00"') from None
-
-
-class RotationEntry(Settings):
-    """People who take turns."""
-
-    people: Annotated[Names, Field(min_length=1)]
-    timezone: Zone = _UTC
-    handover: Annotated[Handover, BeforeValidator(_handover)] = Handover(time(9))
-    every: Duration = timedelta(weeks=1)
-    start: Day | None = None
-
-    @model_validator(mode="after")
-    def _whole_days(self) -> RotationEntry:
-        if self.every < _DAY or self.every % _DAY:
-            raise ValueError("every must be whole days, such as 1d, 1w or 2w")
-        return self
-
-
-class OverrideEntry(Settings):
-    """A span in which somebody stands in."""
-
-    rotation: str
-    person: str
-    start: str = Field(alias="from")
-    end: str = Field(alias="to")
-
-
 def read_people(root: Entries, source: Source, *, channels: frozenset[str]) -> dict[str, Person]:
     """Return the people by id; a contact over a channel that is not there is a mistake."""
     people = {}
@@ -109,7 +54,7 @@ def read_people(root: Entries, source: Source, *, channels: frozenset[str]) -> d
         wrong = misnamed(ident, "person")
         if wrong:
             source.add(place, wrong)
-        entry = bind(PersonEntry, _mapping(node, place), source, what=f"person {ident}")
+        entry = bind(PersonEntry, mapping(node, place), source, what=f"person {ident}")
         if entry is None:
             continue
         _check_channels(ident, entry, node, source, channels)
@@ -142,27 +87,7 @@ def _check_channels(
             )
 
 
-def read_rotations(root: Entries, source: Source, *, people: frozenset[str]) -> dict[str, Rotation]:
-    """Return the rotations by name; everybody in one must be a person."""
-    rotations = {}
-    entries = entries_of(root, "rotations", source, wanted="a rotation's name, and its people")
-    for name, node in entries.nodes.items() if entries else ():
-        place = entries.keys[name] if entries else root.place
-        wrong = misnamed(name, "rotation")
-        if wrong:
-            source.add(place, wrong)
-        if name in people:
-            source.add(place, f"{name!r} names a person already: call the rotation something else")
-        entry = bind(RotationEntry, _mapping(node, place), source, what=f"rotation {name}")
-        if entry is None:
-            continue
-        for ident in entry.people:
-            _known_person(ident, f"rotation {name}", find(node, ("people",)), people, source)
-        rotations[name] = _rotation(name, entry)
-    return rotations
-
-
-def _known_person(ident: str, who: str, found: Any, people: Iterable[str], source: Source) -> None:
+def known_person(ident: str, who: str, found: Any, people: Iterable[str], source: Source) -> None:
     if ident in people:
         return
     place = found.place
@@ -170,105 +95,3 @@ def _known_person(ident: str, who: str, found: Any, people: Iterable[str], sourc
         if isinstance(one, Scalar) and one.text == ident:
             place = one.place
     source.add(place, f"{who} names the unknown person {ident!r}{suggestion(ident, people)}")
-
-
-def _rotation(name: str, entry: RotationEntry) -> Rotation:
-    start = entry.start or _FIRST_MONDAY
-    if entry.handover.weekday is not None:
-        start += _DAY * ((entry.handover.weekday - start.weekday()) % 7)
-    return Rotation(
-        name=name,
-        people=entry.people,
-        timezone=entry.timezone,
-        handover=entry.handover.at,
-        every_days=entry.every // _DAY,
-        start=start,
-    )
-
-
-def read_overrides(
-    root: Entries,
-    source: Source,
-    *,
-    rotations: dict[str, Rotation],
-    known: frozenset[str],
-    people: frozenset[str],
-) -> tuple[Override, ...]:
-    """Return the overrides; local times are the rotation's. Two that overlap are a mistake.
-
-    `known` are all rotations the file names, of wrong entries too.
-    """
-    overrides: list[tuple[Override, Place]] = []
-    for node in items_of(root, "overrides", source, wanted="rotation, person, from, to"):
-        entry = bind(OverrideEntry, node, source, what="an override")
-        if entry is None:
-            continue
-        if entry.rotation not in known:
-            source.add(
-                node.keys["rotation"],
-                f"the override names the unknown rotation {entry.rotation!r}"
-                f"{suggestion(entry.rotation, known)}",
-            )
-        _known_person(entry.person, "the override", find(node, ("person",)), people, source)
-        rotation = rotations.get(entry.rotation)
-        override = _override(entry, node, rotation, source) if rotation else None
-        if override:
-            _refuse_overlap(override, overrides, node, source)
-            overrides.append((override, node.place))
-    return tuple(override for override, _ in overrides)
-
-
-def _override(
-    entry: OverrideEntry, node: Entries, rotation: Rotation, source: Source
-) -> Override | None:
-    start = _instant(entry.start, "from", node, rotation.timezone, source)
-    end = _instant(entry.end, "to", node, rotation.timezone, source)
-    if start is None or end is None:
-        return None
-    if end.at <= start.at:
-        source.add(node.keys["to"], f"the override ends {entry.end} before it begins {entry.start}")
-        return None
-    ident = f"{source.file}:{entry.rotation}:{_stamp(start.at)}"
-    return Override(
-        rotation=entry.rotation, person=entry.person, start=start.at, end=end.at, id=ident
-    )
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _instant(text: str, key: str, node: Entries, zone: ZoneInfo, source: Source) -> Instant | None:
-    try:
-        instant = read_instant(text, zone)
-    except ValueError as error:
-        source.add(node.keys[key], f"{key}: {error}")
-        return None
-    if instant.twice:
-        source.warn(
-            node.keys[key],
-            f"{key} {text!r} comes twice in {zone}, where the clocks go back: the first is meant; "
-            "write the offset to say otherwise, such as 2026-10-25T02:30:00+01:00",
-        )
-    return instant
-
-
-def _refuse_overlap(
-    override: Override, before: list[tuple[Override, Place]], node: Entries, source: Source
-) -> None:
-    for other, place in before:
-        same = other.rotation == override.rotation
-        if same and override.start < other.end and other.start < override.end:
-            source.add(
-                node.place,
-                f"the override overlaps that of line {place.line} for rotation {other.rotation}: "
-                "let one end where the other begins",
-            )
-            return
-
-
-def _mapping(node: Node, place: Place) -> Node:
-    """Return the node; where nothing is written under a key, an empty mapping at the key."""
-    if isinstance(node, Scalar) and node.value is None:
-        return Entries(place, {}, {})
-    return node

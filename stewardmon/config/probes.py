@@ -74,17 +74,6 @@ def read_probes(
     return tuple(spec for spec in found if spec), retention or Retention()
 
 
-def declared(root: Entries) -> frozenset[str]:
-    """Return every probe name in the file, of wrong entries too: they are no unknown names."""
-    probes = root.nodes.get("probes")
-    names = set()
-    for entry in getattr(probes, "nodes", ()):
-        name = entry.nodes.get("name") if isinstance(entry, Entries) else None
-        if isinstance(name, Scalar):
-            names.add(name.text)
-    return frozenset(names)
-
-
 def _defaults(root: Entries, source: Source) -> Defaults:
     entry = entries_of(root, "defaults", source, wanted="interval, timeout, labels")
     defaults = bind(Defaults, entry, source, what="defaults") if entry else None

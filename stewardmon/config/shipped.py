@@ -8,6 +8,7 @@ from typing import Final
 PROBES: Final = "probes.yml"
 ALERTS: Final = "alerts.yml"
 ONCALL: Final = "oncall.yml"
+ENVIRONMENT: Final = "environment"  # what messages call the file that is none
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
