@@ -174,7 +174,7 @@ _INSERT_MIGRATION: Final = (
 async def connect(url: str, *, options: str = "") -> Connection:
     """Connect in autocommit, without server-side prepared statements, as poolers need it."""
     return await psycopg.AsyncConnection.connect(
-        url, autocommit=True, prepare_threshold=None, options=options
+        url, autocommit=True, prepare_threshold=None, options=options or None
     )
 
 

@@ -123,7 +123,7 @@ class Listener:
 class _Protocol(HttpToolsProtocol):
     """uvicorn's protocol, with a log of our own and a way around HTTP."""
 
-    def __init__(self, listener: Listener, **settings: Any) -> None:  # noqa: ANN401 - passed through
+    def __init__(self, listener: Listener, **settings: Any) -> None:
         super().__init__(**settings)
         self.logger = _log
         self.access_log = False
