@@ -45,7 +45,7 @@ def test_prometheus_durations_are_read(text: str, seconds: float) -> None:
         ("1m1m", 3),
         ("5min", 3),
         ("5M", 1),
-        ("٥m", 1),
+        ("\u0665m", 1),
         ("300y", 1),
         ("9" * 5000 + "ms", 1),
     ],
@@ -82,7 +82,13 @@ def test_what_is_printed_is_read_back(milliseconds: int) -> None:
 
 @given(st.text(alphabet="0123456789ywdhms .-+", max_size=20))
 def test_no_text_raises_anything_but_an_expression_error(text: str) -> None:
+    column = refused_at(text)
+    assert column is None or 1 <= column <= len(text) + 1
+
+
+def refused_at(text: str) -> int | None:
     try:
         parse_duration(text)
     except ExpressionError as error:
-        assert 1 <= error.column <= len(text) + 1
+        return error.column
+    return None
