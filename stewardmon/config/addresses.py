@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from stewardmon.config.binding import Source, secrets_of
+from stewardmon.config.binding import Source, refused, secrets_of
 from stewardmon.config.nodes import Entries, Scalar
 from stewardmon.config.sentences import shown, unshown
 
@@ -25,10 +25,9 @@ def check_addresses(entry: Entries, source: Source, *, what: str) -> bool:
         wrong = None if node.value is None else misspelt(node.text)
         if wrong:
             sound = False
-            secrets = secrets_of(node)
-            if "" not in secrets.values():
-                message = f"{key} {shown(node)} {unshown(wrong, secrets)} (for {what})"
-                source.add(entry.keys[key], message)
+            if not refused(node):
+                told = unshown(wrong, secrets_of(node))
+                source.add(entry.keys[key], f"{key} {shown(node)} {told} (for {what})")
     return sound
 
 

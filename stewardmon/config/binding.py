@@ -9,7 +9,18 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stewardmon.config.fields import known_keys
-from stewardmon.config.nodes import Entries, Found, Items, Node, Place, Scalar, find, plain, put
+from stewardmon.config.nodes import (
+    Entries,
+    Found,
+    Items,
+    Node,
+    Place,
+    Scalar,
+    find,
+    plain,
+    put,
+    scalars,
+)
 from stewardmon.config.notes import Notes
 from stewardmon.config.sentences import sentence, suggestion, unshown
 from stewardmon.config.shipped import ENVIRONMENT
@@ -96,9 +107,8 @@ def _note(
         inside = "" if len(loc) == 1 else f"{find(node, loc[:-1]).key} of "
         source.add(found.place, _unknown(str(loc[-1]), f"{inside}{what}", [*known, *extra]))
         return
-    secrets = secrets_of(found.node)
-    if "" not in secrets.values():  # else the variable is missing, which was said already
-        source.add(found.place, unshown(_said(found, problem, what), secrets))
+    if not refused(found.node):
+        source.add(found.place, unshown(_said(found, problem, what), secrets_of(found.node)))
 
 
 def _unknown(key: str, what: str, known: list[str]) -> str:
@@ -118,17 +128,12 @@ def _first(node: Node) -> Place:
 
 def secrets_of(node: Node) -> dict[str, str]:
     """Return what the environment put anywhere under the node."""
-    from_environment: dict[str, str] = {}
-    pending: list[Node] = [node]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, Scalar):
-            from_environment.update(one.secrets)
-        elif isinstance(one, Entries):
-            pending.extend(one.nodes.values())
-        else:
-            pending.extend(one.nodes)
-    return from_environment
+    return {name: value for one in scalars(node) for name, value in one.secrets.items()}
+
+
+def refused(node: Node) -> bool:
+    """Say whether a mistake in the value was said already: a variable not set, a placeholder."""
+    return any(one.refused for one in scalars(node))
 
 
 Builder = Callable[[str, Node], None]

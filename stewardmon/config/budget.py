@@ -75,11 +75,12 @@ def _check(
     total = sum(spent.values())
     if total <= limit.most / 2:
         return
-    names = ", ".join(name for name, count in spent.items() if count)
+    spenders = [name for name, count in spent.items() if count]
+    names = " and ".join(spenders) + (" spends" if len(spenders) == 1 else " spend")
     over = total > limit.most
     share = "more than" if over else "over half of"
     message = (
-        f"{names} spend {total:.0f} {limit.what} at {host}, {share} the {limit.most} that the app "
+        f"{names} {total:.0f} {limit.what} at {host}, {share} the {limit.most} that the app "
         "allows: lengthen their interval"
     )
     file, _, line = probes[0].source.rpartition(":")

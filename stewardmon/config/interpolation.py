@@ -87,13 +87,16 @@ def _replace(
         place = place_in(scalar, found.start() + 1, lines)
         if found["odd"]:
             notes.add(file, place, _ODD)
+            scalar.refused = True
         elif found["name"]:
             pieces.append(_value(found, environ, secrets, notes, file, place))
         else:
             pieces.append("${")
     pieces.append(written[at:])
     scalar.text = scalar.value = "".join(pieces)
-    scalar.secrets = secrets
+    scalar.secrets = {name: value for name, value in secrets.items() if value}
+    scalar.refused = scalar.refused or len(scalar.secrets) < len(secrets)
+    scalar.replaced = True
 
 
 _ODD: Final = (

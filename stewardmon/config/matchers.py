@@ -12,7 +12,7 @@ from stewardmon.errors import ExpressionError
 _MATCHER: Final = re.compile(
     r"\s*(?:\"(?P<quoted_name>[^\"]+)\"|(?P<name>[a-zA-Z_:][a-zA-Z0-9_:.-]*))\s*"
     r"(?P<op>=~|!~|!=|=)\s*"
-    r"(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s\"{},]*))\s*",
+    r"(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>(?:[^\s\"{},=~!][^\s\"{},]*)?))\s*",
     re.DOTALL,
 )
 _ESCAPES: Final = {"n": "\n", '"': '"', "\\": "\\"}
@@ -31,21 +31,15 @@ def read_matchers(text: str) -> tuple[Matcher, ...]:
     found, at = [], 0
     while at < len(body):
         match = _MATCHER.match(body, at)
-        if match is None:
+        at = match.end() if match else at
+        if match is None or body[at : at + 1] not in {"", ","}:
             raise ExpressionError(
-                f'{text[:60]!r} is no matcher: write one such as severity="warning", '
-                "with = != =~ or !~",
+                f'{text[:60]!r} is no matcher: write one such as severity="warning", with = != =~ '
+                "or !~, several with commas between",
                 column=shift + at + 1,
             )
         found.append(_matcher(match))
-        at = match.end()
-        if at < len(body):
-            if body[at] != ",":
-                raise ExpressionError(
-                    f"a comma is wanted between the matchers of {text[:60]!r}",
-                    column=shift + at + 1,
-                )
-            at += 1
+        at += 1
     if not found:
         raise ExpressionError("a matcher is missing", column=1)
     return tuple(found)

@@ -19,7 +19,8 @@ class Scalar:
     """A single value: `text` as written (after quotes and `${…}`), `value` as YAML 1.2 types it.
 
     `style` is the character that opened it: empty for plain text, a quote, `|` or `>`. `secrets`
-    maps variables to what the environment held for them: those values are never shown.
+    maps variables to what the environment held for them: those values are never shown. `replaced`
+    says that the text is not the one that stands in the file, `refused` that its mistake was said.
     """
 
     place: Place
@@ -28,6 +29,8 @@ class Scalar:
     style: str = ""
     last_line: int = 0
     secrets: Mapping[str, str] = field(default_factory=dict)
+    replaced: bool = False
+    refused: bool = False
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ def _walk(node: Node, place: Place, notes: Notes, file: str) -> None:
     match node:
         case Scalar():
             if is_placeholder(node.text):
+                node.refused = True
                 notes.add(file, place, sentence(_shown(node)))
         case Items():
             for one in node.nodes:
@@ -60,6 +61,7 @@ def sentence(what: str) -> str:
 def _bracketed(items: Items, place: Place, notes: Notes, file: str) -> None:
     for one in items.nodes:
         if isinstance(one, Scalar) and _UNQUOTED_CONTACT.fullmatch(one.text):
+            one.refused = True
             notes.add(file, place, sentence(f"[{one.text}]"))
 
 

@@ -12,7 +12,7 @@ def place_in(scalar: Scalar, column: int, lines: tuple[str, ...]) -> Place:
     escapes make that impossible (or `column` is 0, unknown), the value's own beginning is returned.
     """
     offset = column - 1
-    if offset < 0:
+    if offset < 0 or scalar.replaced:
         return scalar.place
     line, start = scalar.place
     if scalar.style in {"|", ">"}:

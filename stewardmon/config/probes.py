@@ -64,10 +64,11 @@ def read_probes(
     entry = entries_of(root, "retention", source, wanted="raw and rollups")
     if entry is not None:
         retention = bind(Retention, entry, source, what="retention")
+    before = len(source.notes.mistakes)
     entries = items_of(root, "probes", source, wanted=_WANTED)
     if "probes" not in root.nodes:
         source.add(root.place, "probes is missing: list what to watch, each with a name and a kind")
-    elif not entries:
+    elif not entries and len(source.notes.mistakes) == before:
         source.add(root.keys["probes"], "probes lists nothing to watch")
     _refuse_twins(entries, source)
     found = [_probe(entry, defaults, source, kinds) for entry in entries]

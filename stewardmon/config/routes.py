@@ -65,14 +65,17 @@ def read_routes(
         entry = bind(RouteEntry, row, source, what="a route")
         if entry is None:
             continue
+        _check_policy(entry, row, source, policies, known)
+        before = len(source.notes.mistakes)
         matchers = _matchers(row, source, match=entry.match, written=entry.matchers)
+        if len(source.notes.mistakes) > before:
+            continue
         name = entry.name or _route_name(entry.policy, matchers)
         if any(route.name == name for route in routes):
             source.add(
                 row.keys.get("name", row.place),
                 f"two routes are called {name!r}" if entry.name else f"two routes take {name}",
             )
-        _check_policy(entry, row, source, policies, known)
         if catches_all is not None:
             source.warn(
                 row.place,

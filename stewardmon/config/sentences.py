@@ -57,9 +57,10 @@ def sentence(problem: Any, key: str, node: Node, what: str) -> str:
     if kind in {"value_error", "assertion_error"}:
         return _own(str(context.get("error", problem["msg"])), key, what)
     if kind in {"too_short", "string_too_short"}:
-        return f"{key or what} must hold at least {context['min_length']}, not fewer"
+        least = "nothing" if context["min_length"] == 1 else "too few"
+        return f"{key or what} holds {least}: {what} needs at least {context['min_length']}"
     if kind in {"too_long", "string_too_long"}:
-        return f"{key or what} must hold at most {context['max_length']}"
+        return f"{key or what} holds more than {context['max_length']}, the most for {what}"
     return f"{subject}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
 
 
