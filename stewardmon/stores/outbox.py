@@ -15,8 +15,7 @@ from sqlalchemy import Connection, exists, or_, select, text, update
 
 from stewardmon.domain.notification import Delivery, DeliveryState
 from stewardmon.stores import rows
-from stewardmon.stores.codec import dumps
-from stewardmon.stores.dialect import Dialect, insert, taken
+from stewardmon.stores.bulk import Insert, taken
 from stewardmon.stores.schema import outbox
 
 _PENDING: Final = DeliveryState.PENDING.value
@@ -41,85 +40,78 @@ _CANCEL: Final = text(
 )
 
 
-class Outbox:
-    """The statements over the table `outbox`; each runs within the caller's transaction."""
+_enqueue: Final = Insert(outbox, skip=_STORE_ONLY, on_conflict="ON CONFLICT (dedup_key) DO NOTHING")
+_replace: Final = Insert(outbox, skip=_STORE_ONLY, on_conflict=_REPLACED)
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._enqueue = insert(
-            dialect, outbox, skip=_STORE_ONLY, on_conflict="ON CONFLICT (dedup_key) DO NOTHING"
-        )
-        self._replace = insert(dialect, outbox, skip=_STORE_ONLY, on_conflict=_REPLACED)
 
-    def enqueue(
-        self, connection: Connection, deliveries: Sequence[Delivery], replaces: frozenset[str]
-    ) -> None:
-        """Add rows; one whose key is known is left as it is unless `replaces` names it."""
-        fresh: list[rows.Row] = []
-        settled: list[rows.Row] = []
-        for delivery in deliveries:
-            known = delivery.dedup_key in replaces
-            (settled if known else fresh).append(rows.delivery_row(delivery))
-        if settled:
-            found = rows.last_by_key(settled)
-            connection.execute(self._replace, {"rows": dumps(found)})
-        if fresh:
-            connection.execute(self._enqueue, {"rows": dumps(fresh)})
+def enqueue(
+    connection: Connection, deliveries: Sequence[Delivery], replaces: frozenset[str]
+) -> None:
+    """Add rows; one whose key is known is left as it is unless `replaces` names it."""
+    fresh: list[rows.Row] = []
+    settled: list[rows.Row] = []
+    for delivery in deliveries:
+        known = delivery.dedup_key in replaces
+        (settled if known else fresh).append(rows.delivery_row(delivery))
+    _replace.run(connection, rows.last_by_key(settled))
+    _enqueue.run(connection, fresh)
 
-    def cancel(self, connection: Connection, cancels: Mapping[str, str]) -> None:
-        """Take back the pages of incidents that nobody has sent yet."""
-        for incident, reason in cancels.items():
-            connection.execute(
-                _CANCEL, {"incident": rows.plain(incident), "reason": rows.plain(reason)}
-            )
 
-    def claim(
-        self,
-        connection: Connection,
-        *,
-        now: datetime,
-        lease: timedelta,
-        limit: int,
-        busy: frozenset[str],
-    ) -> Sequence[Delivery]:
-        """Lease the rows that are due, oldest first, each the first of its address and incident."""
-        at = rows.micros(now)
-        free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= at)
-        pending = outbox.c.state == _PENDING
+def cancel(connection: Connection, cancels: Mapping[str, str]) -> None:
+    """Take back the pages of incidents that nobody has sent yet."""
+    for incident, reason in cancels.items():
         connection.execute(
-            update(outbox)
-            .where(pending, free, outbox.c.withdrawn.is_not(None))
-            .values(
-                state=_CANCELLED,
-                error=outbox.c.withdrawn,
-                withdrawn=None,
-                lease_until=None,
-            )
+            _CANCEL, {"incident": rows.plain(incident), "reason": rows.plain(reason)}
         )
-        earlier = outbox.alias("earlier")
-        waits = exists().where(
-            earlier.c.incident == outbox.c.incident,
-            earlier.c.channel == outbox.c.channel,
-            earlier.c.address == outbox.c.address,
-            earlier.c.number < outbox.c.number,
-            earlier.c.state == _PENDING,
+
+
+def claim(
+    connection: Connection,
+    *,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    busy: frozenset[str],
+) -> Sequence[Delivery]:
+    """Lease the rows that are due, oldest first, each the first of its address and incident."""
+    at = rows.micros(now)
+    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= at)
+    pending = outbox.c.state == _PENDING
+    connection.execute(
+        update(outbox)
+        .where(pending, free, outbox.c.withdrawn.is_not(None))
+        .values(
+            state=_CANCELLED,
+            error=outbox.c.withdrawn,
+            withdrawn=None,
+            lease_until=None,
         )
-        found = connection.execute(
-            select(outbox)
-            .where(pending, free, outbox.c.due_at <= at, outbox.c.channel.not_in(busy), ~waits)
-            .order_by(outbox.c.due_at, outbox.c.number)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=outbox)
-        ).all()
-        if not found:
-            return []
-        until = now + lease
-        leased = connection.execute(
-            update(outbox)
-            .where(outbox.c.number.in_([row.number for row in found]), pending, free)
-            .values(lease_until=rows.micros(until))
-            .returning(outbox.c.number)
-        ).scalars()
-        ours = set(leased)
-        return [
-            replace(rows.delivery_of(row), lease_until=until) for row in found if row.number in ours
-        ]
+    )
+    earlier = outbox.alias("earlier")
+    waits = exists().where(
+        earlier.c.incident == outbox.c.incident,
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.address == outbox.c.address,
+        earlier.c.number < outbox.c.number,
+        earlier.c.state == _PENDING,
+    )
+    found = connection.execute(
+        select(outbox)
+        .where(pending, free, outbox.c.due_at <= at, outbox.c.channel.not_in(busy), ~waits)
+        .order_by(outbox.c.due_at, outbox.c.number)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=outbox)
+    ).all()
+    if not found:
+        return []
+    until = now + lease
+    leased = connection.execute(
+        update(outbox)
+        .where(outbox.c.number.in_([row.number for row in found]), pending, free)
+        .values(lease_until=rows.micros(until))
+        .returning(outbox.c.number)
+    ).scalars()
+    ours = set(leased)
+    return [
+        replace(rows.delivery_of(row), lease_until=until) for row in found if row.number in ours
+    ]

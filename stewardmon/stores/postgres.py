@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Column, Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from stewardmon.errors import StoreError
-from stewardmon.stores.dialect import type_name
 
 # A frozen server or a cut cable must become an error, or pages would wait for it for ever.
 PATIENCE: Final = {
@@ -70,15 +68,3 @@ class PostgresDialect:
         if isinstance(error, (OperationalError, InterfaceError)):
             return StoreError(f"the state's database {self._place} cannot be used: {line}")
         return StoreError(f"the state's database {self._place} refused: {line}")
-
-    def rows(self, columns: Sequence[Column[Any]]) -> str:
-        """Return the SELECT over the JSON parameter `rows` (arrays in the columns' order)."""
-        values = ", ".join(
-            f"CAST(value ->> {place} AS {type_name(column)})"
-            for place, column in enumerate(columns)
-        )
-        return f"SELECT {values} FROM json_array_elements(CAST(:rows AS json)) AS r(value)"  # noqa: S608
-
-    def keys(self) -> str:
-        """Return the SELECT over the JSON parameter `keys` (an array of strings)."""
-        return "SELECT * FROM json_array_elements_text(CAST(:keys AS json))"

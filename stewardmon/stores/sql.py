@@ -13,10 +13,9 @@ from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.notification import Delivery
 from stewardmon.errors import StoreError
 from stewardmon.ports import Saved
-from stewardmon.stores import queries
+from stewardmon.stores import outbox, queries
 from stewardmon.stores.dialect import Dialect
 from stewardmon.stores.line import Line
-from stewardmon.stores.outbox import Outbox
 from stewardmon.stores.upgrade import bring_up_to_date
 from stewardmon.stores.worker import Worker
 from stewardmon.stores.writes import Writes
@@ -29,8 +28,7 @@ class SqlStore:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._outbox = Outbox(dialect)
-        self._writes = Writes(dialect, self._outbox)
+        self._writes = Writes()
         self._writer = Worker("state-writer")
         self._reader = Worker("state-reader")
         self._writing = Line(dialect)
@@ -68,7 +66,7 @@ class SqlStore:
         """Lease the rows that are due, oldest first, none of channels in `busy`."""
 
         def job(connection: Connection) -> Sequence[Delivery]:
-            return self._outbox.claim(connection, now=now, lease=lease, limit=limit, busy=busy)
+            return outbox.claim(connection, now=now, lease=lease, limit=limit, busy=busy)
 
         return await self._writer.run(lambda: self._writing.run(job))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Column, Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -80,16 +79,6 @@ class SqliteDialect:
             if name.startswith(start):
                 return StoreError(sentence.format(path=self._path))
         return StoreError(f"the state {self._path} could not be used: {cause or error}")
-
-    def rows(self, columns: Sequence[Column[Any]]) -> str:
-        """Return the SELECT over the JSON parameter `rows` (arrays in the columns' order)."""
-        values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
-        # WHERE true: without it ON CONFLICT would be read as a join's condition.
-        return f"SELECT {values} FROM json_each(:rows) WHERE true"  # noqa: S608 - our own names
-
-    def keys(self) -> str:
-        """Return the SELECT over the JSON parameter `keys` (an array of strings)."""
-        return "SELECT value FROM json_each(:keys)"
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

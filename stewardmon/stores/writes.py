@@ -5,36 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, TextClause
+from sqlalchemy import Connection
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Incident
-from stewardmon.stores import rows, schema
-from stewardmon.stores.codec import dumps, encode, encode_record
-from stewardmon.stores.dialect import Dialect, delete, insert, upsert
-from stewardmon.stores.outbox import Outbox
+from stewardmon.stores import outbox, rows, schema
+from stewardmon.stores.bulk import Insert, drop, upsert
+from stewardmon.stores.codec import encode, encode_record
 
 _NONE: Final[Mapping[str, Alert]] = {}
+
+_put_alerts: Final = upsert(schema.alert)
+_put_incidents: Final = upsert(schema.incident)
+_put_members: Final = upsert(schema.member)
+_put_events: Final = Insert(schema.event, skip=("number",))
+_put_records: Final = upsert(schema.record)
 
 
 class Writes:
     """Writes changes, and remembers which alerts of an incident are written already."""
 
-    def __init__(self, dialect: Dialect, outbox: Outbox) -> None:
-        self._outbox = outbox
+    def __init__(self) -> None:
         self._members: dict[str, Mapping[str, Alert]] = {}
-        self._put_alerts = upsert(dialect, schema.alert)
-        self._put_incidents = upsert(dialect, schema.incident)
-        self._put_members = upsert(dialect, schema.member)
-        self._put_events = insert(dialect, schema.event, skip=("number",))
-        self._put_records = upsert(dialect, schema.record)
-        self._drop_alerts = delete(dialect, schema.alert, "fingerprint")
-        self._drop_all_members = delete(dialect, schema.member, "incident")
-        self._drop_members = delete(
-            dialect, schema.member, "fingerprint", also="AND incident = :incident"
-        )
-        self._drop_records = delete(dialect, schema.record, "id", also="AND kind = :kind")
 
     def remember(self, incidents: Iterable[Incident]) -> None:
         """Note what the database holds of these incidents' alerts."""
@@ -47,78 +40,48 @@ class Writes:
     def apply(self, connection: Connection, change: Change) -> None:
         """Write the whole change within the running transaction."""
         text = _once()
-        drop(connection, self._drop_alerts, change.forgotten)
-        put(
-            connection,
-            self._put_alerts,
-            rows.last_by_key(rows.alert_row(alert, text(alert)) for alert in change.alerts),
-        )
-        put(
-            connection,
-            self._put_incidents,
-            rows.last_by_key(rows.incident_row(one) for one in change.incidents),
-        )
-        newest = {incident.id: incident for incident in change.incidents}
-        self._write_members(connection, newest.values(), text)
-        put(connection, self._put_events, [rows.event_row(event) for event in change.events])
-        self._outbox.cancel(connection, change.cancels or {})
-        self._outbox.enqueue(connection, change.deliveries, change.replaces)
-        self._write_records(connection, change.records or {})
+        drop(connection, schema.alert.c.fingerprint, change.forgotten)
+        alerts = [rows.alert_row(alert, text(alert)) for alert in change.alerts]
+        _put_alerts.run(connection, rows.last_by_key(alerts))
+        newest = {incident.id: incident for incident in change.incidents}.values()
+        _put_incidents.run(connection, [rows.incident_row(one) for one in newest])
+        self._write_members(connection, newest, text)
+        _put_events.run(connection, [rows.event_row(event) for event in change.events])
+        outbox.cancel(connection, change.cancels or {})
+        outbox.enqueue(connection, change.deliveries, change.replaces)
+        _write_records(connection, change.records or {})
 
     def _write_members(
         self, connection: Connection, incidents: Iterable[Incident], text: Callable[[Alert], str]
     ) -> None:
-        unknown, fresh = [], []
+        fresh: list[rows.Row] = []
         for incident in incidents:
             before = self._members.get(incident.id)
-            if before is None:
-                unknown.append(rows.plain(incident.id))
-                before = _NONE
             if before is incident.alerts:
                 continue
+            of_it = schema.member.c.incident == rows.plain(incident.id)
+            if before is None:
+                drop(connection, schema.member.c.incident, [rows.plain(incident.id)])
+                before = _NONE
             gone = [mark for mark in before if mark not in incident.alerts]
-            drop(connection, self._drop_members, gone, incident=rows.plain(incident.id))
+            drop(connection, schema.member.c.fingerprint, gone, of_it)
             fresh += [
                 [rows.plain(incident.id), mark, text(alert)]
                 for mark, alert in incident.alerts.items()
                 if before.get(mark) is not alert
             ]
-        drop(connection, self._drop_all_members, unknown)
-        put(connection, self._put_members, fresh)
-
-    def _write_records(
-        self, connection: Connection, records: Mapping[tuple[str, str], Any]
-    ) -> None:
-        for kind in {kind for kind, _ in records}:
-            gone = [
-                rows.plain(ident)
-                for (of, ident), body in records.items()
-                if of == kind and body is None
-            ]
-            drop(connection, self._drop_records, gone, kind=rows.plain(kind))
-        put(
-            connection,
-            self._put_records,
-            [
-                [rows.plain(kind), rows.plain(ident), encode_record(body)]
-                for (kind, ident), body in records.items()
-                if body is not None
-            ],
-        )
+        _put_members.run(connection, fresh)
 
 
-def put(connection: Connection, statement: TextClause, found: list[rows.Row]) -> None:
-    """Run a statement over rows, if there are any."""
-    if found:
-        connection.execute(statement, {"rows": dumps(found)})
-
-
-def drop(
-    connection: Connection, statement: TextClause, keys: Iterable[str], **also: object
-) -> None:
-    """Run a statement over keys, if there are any."""
-    if wanted := list(keys):
-        connection.execute(statement, {"keys": dumps(wanted), **also})
+def _write_records(connection: Connection, records: Mapping[tuple[str, str], Any]) -> None:
+    fresh: list[rows.Row] = []
+    for (kind, ident), body in records.items():
+        place = [rows.plain(kind), rows.plain(ident)]
+        if body is None:
+            drop(connection, schema.record.c.id, place[1:], schema.record.c.kind == place[0])
+        else:
+            fresh.append([*place, encode_record(body)])
+    _put_records.run(connection, rows.last_by_key(fresh, keys=2))
 
 
 def _once() -> Callable[[Alert], str]:
