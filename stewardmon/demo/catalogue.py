@@ -19,6 +19,7 @@ class Area(StrEnum):
     SUPABASE = "supabase"
     SECURITY = "security"
     BACKUP = "backup"
+    SENTRY = "sentry"
     LOGS = "logs"
 
 
@@ -125,6 +126,9 @@ class Fault(StrEnum):
     BACKUP_EMPTY = "backup-empty"
     BACKUP_TRUNCATED = "backup-truncated"
     BACKUP_SHRUNK = "backup-shrunk"
+
+    SENTRY_DOWN = "sentry-down"
+    SENTRY_STALE = "sentry-stale"
 
     LOGS_STALE = "logs-stale"
     LOGS_ERRORS = "logs-errors"
@@ -242,6 +246,8 @@ _ALL: Final = (
     _spec(F.BACKUP_EMPTY, A.BACKUP, "the newest backup has 0 bytes"),
     _spec(F.BACKUP_TRUNCATED, A.BACKUP, "the newest backup breaks off in its last tenth"),
     _spec(F.BACKUP_SHRUNK, A.BACKUP, "the newest backup is whole but far smaller than before"),
+    _spec(F.SENTRY_DOWN, A.SENTRY, "the error tracker answers 503"),
+    _spec(F.SENTRY_STALE, A.SENTRY, "the app's newest event is old", hours=72),
     _spec(F.LOGS_STALE, A.LOGS, "the log streams have gone silent"),
     _spec(F.LOGS_ERRORS, A.LOGS, "most log lines are errors", share=0.6),
     _spec(F.LOGS_SECRET, A.LOGS, "log lines contain a key and a mail address"),

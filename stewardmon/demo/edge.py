@@ -153,8 +153,8 @@ class Edge:
 
     async def _drip(self, message: Message, send: Send) -> None:
         body = message.get("body", b"")
-        for index in range(len(body)):
+        while body and Fault.APP_DRIP in self._faults:
             await self._faults.linger(Fault.APP_DRIP)
-            part = body[index : index + 1]
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({**message, "body": b""})
+            await send({"type": "http.response.body", "body": body[:1], "more_body": True})
+            body = body[1:]
+        await send({**message, "body": body})

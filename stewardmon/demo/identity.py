@@ -43,6 +43,9 @@ class Identity:
     openai_admin_key: str = field(
         default_factory=lambda: "sk-admin-" + secrets.token_hex(24), repr=False
     )
+    supabase_access_token: str = field(
+        default_factory=lambda: "sbp_" + secrets.token_hex(20), repr=False
+    )
     database_password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     users: tuple[User, ...] = field(default_factory=lambda: (_user("synthetic"), _user("other")))
 

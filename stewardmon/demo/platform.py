@@ -31,6 +31,7 @@ from stewardmon.demo.noise import Noise
 from stewardmon.demo.openai import OpenAI
 from stewardmon.demo.parts import Parts
 from stewardmon.demo.postgres import PostgresServer, find_programs
+from stewardmon.demo.sentry import PROJECT, Sentry
 from stewardmon.demo.serving import Disturbance, Listener, garbage, reset
 from stewardmon.demo.supabase import Supabase
 from stewardmon.demo.vendor_status import VendorStatus
@@ -118,6 +119,11 @@ class Platform:
         """The monitoring role, through the proxy."""
         return self.database.monitor_url
 
+    @property
+    def sentry_dsn(self) -> str:
+        """The error tracker's DSN; not in the environment, where it would take our own errors."""
+        return self.sentry_url.replace("://", "://public@") + f"/{PROJECT}"
+
     def environment(self) -> dict[str, str]:
         """Return the guide's variables, and the few more that deeper probes ask for."""
         identity = self.identity
@@ -137,6 +143,8 @@ class Platform:
             "SYNTHETIC_PASSWORD": self.user.password,
             "OTHER_EMAIL": self.other_user.email,
             "OTHER_PASSWORD": self.other_user.password,
+            "SUPABASE_ACCESS_TOKEN": identity.supabase_access_token,
+            "SUPABASE_API_URL": self.supabase_url,
             "BACKUP_DIR": str(self.backup_dir),
             "LOG_DIR": str(self.log_dir),
             "NODE_ENV": "production",
@@ -189,6 +197,8 @@ class Platform:
         self._openai = await self._listen(vendor.app)
         self.openai_root_url = self._openai.url
         self.status_url = (await self._listen(VendorStatus(faults, now).app)).url
+        self.sentry = Sentry(faults, now)
+        self.sentry_url = (await self._listen(self.sentry.app)).url
         self.supabase_url = (
             await self._listen(Supabase(faults, identity, self.database, now).app)
         ).url

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from stewardmon.demo.faults import until
-from stewardmon.demo.serving import Port, reset
+from stewardmon.demo.serving import Port, closed, reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ class Proxy:
             return
         self._server.close()
         await self.drop()
-        await self._server.wait_closed()
+        await closed(self._server)
         self._server = None
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
@@ -33,6 +34,16 @@ def garbage(transport: asyncio.Transport) -> None:
     """Answer with bytes that no HTTP parser accepts."""
     transport.write(b"\x16\x03\x01 SSH-2.0-not-a-web-server\r\n\x00\xff\xfe" * 4)
     transport.close()
+
+
+async def closed(server: asyncio.Server) -> None:
+    """Wait until a server that was closed has let go of its port.
+
+    From Python 3.12 on this waits for connections too: a handshake in progress must not hold us.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await server.wait_closed()
 
 
 class Port:
@@ -104,7 +115,7 @@ class Listener:
         self._server.close()
         for protocol in list(self._state.connections):
             protocol.transport.abort()
-        await self._server.wait_closed()
+        await closed(self._server)
         self._server = None
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -52,6 +52,7 @@ class Supabase:
                 Route("/storage/v1/status", self._storage_status),
                 Route("/storage/v1/health", self._storage_status),
                 Route("/storage/v1/bucket", self._buckets),
+                Route("/v1/projects/{ref}/database/backups", self._backups),
             ]
         )
         self.app = _Kong(self.app, faults, identity)
@@ -133,6 +134,25 @@ class Supabase:
     async def _buckets(self, _: Request) -> Response:
         return JSONResponse([{"id": "receipt-images", "name": "receipt-images", "public": False}])
 
+    async def _backups(self, request: Request) -> Response:
+        """Answer as Supabase's management API: seven daily backups, the newest first."""
+        token = f"Bearer {self._identity.supabase_access_token}"
+        if request.headers.get("authorization") != token:
+            return JSONResponse({"message": "Unauthorized"}, status_code=401)
+        stale = Fault.BACKUP_STALE in self._faults
+        age = self._faults.number(Fault.BACKUP_STALE, "hours") if stale else 5.0
+        newest = self._now() - timedelta(hours=age)
+        backups = [
+            {
+                "is_physical_backup": True,
+                "status": "COMPLETED",
+                "inserted_at": (newest - timedelta(days=day)).isoformat(),
+            }
+            for day in range(7)
+        ]
+        body = {"region": "eu-central-1", "walg_enabled": True, "pitr_enabled": False}
+        return JSONResponse({**body, "backups": backups})
+
 
 class _Kong:
     """The gateway: faults by service first, then the key."""
@@ -151,6 +171,8 @@ class _Kong:
         if any(path.startswith(p) and fault in self._faults for p, fault in _DOWN.items()):
             message = "name resolution failed"
             return JSONResponse({"message": message}, status_code=503)
+        if path.startswith("/v1/"):  # the management API has its own host and its own token
+            return None
         if not _key(request):
             message = "No API key found in request"
             return JSONResponse({"message": message}, status_code=401)

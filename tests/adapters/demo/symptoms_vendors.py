@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -115,6 +116,17 @@ def down(path: str) -> Visible:
     return visible
 
 
+async def ingest_down(world: World) -> bool:
+    address = world.platform.sentry_url + "/api/1/envelope/"
+    return (await world.client.post(address, content=b"{}")).status_code == 503
+
+
+async def old_events(world: World) -> bool:
+    address = world.platform.sentry_url + "/api/0/projects/steward/app/events/"
+    newest = (await world.client.get(address)).json()[0]["dateCreated"]
+    return world.clock.now() - datetime.fromisoformat(newest) > timedelta(days=1)
+
+
 def certificate(failure: str) -> Visible:
     async def visible(world: World) -> bool:
         return failure in (await world.tls_failure() or "trusted")
@@ -147,6 +159,8 @@ VENDOR_SYMPTOMS: dict[Fault, Symptom] = {
     Fault.SUPABASE_AUTH_DOWN: shows(down("/auth/v1/health")),
     Fault.SUPABASE_REST_DOWN: shows(down("/rest/v1/")),
     Fault.SUPABASE_STORAGE_DOWN: shows(down("/storage/v1/status")),
+    Fault.SENTRY_DOWN: shows(ingest_down),
+    Fault.SENTRY_STALE: shows(old_events),
     Fault.CERTIFICATE_EXPIRING: shows(expires_soon),
     Fault.CERTIFICATE_EXPIRED: shows(certificate("certificate has expired")),
     Fault.CERTIFICATE_WRONG_NAME: shows(certificate("mismatch")),

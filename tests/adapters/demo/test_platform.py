@@ -279,3 +279,24 @@ async def test_a_query_is_remembered_by_its_first_hundred_characters(world: Worl
     assert not first.json()["cached"]
     assert not second.json()["cached"]
     assert (await world.ask(head + " two")).json()["cached"]
+
+
+async def test_supabase_lists_its_backups_to_whoever_has_its_token(world: World) -> None:
+    address = world.platform.supabase_url + "/v1/projects/simulated/database/backups"
+    assert (await world.client.get(address)).status_code == 401
+    token = world.platform.environment()["SUPABASE_ACCESS_TOKEN"]
+    headers = {"authorization": f"Bearer {token}"}
+
+    async def age() -> timedelta:
+        newest = (await world.client.get(address, headers=headers)).json()["backups"][0]
+        return world.clock.now() - datetime.fromisoformat(newest["inserted_at"])
+
+    assert await age() == timedelta(hours=5)
+    await world.platform.faults.on(Fault.BACKUP_STALE)
+    assert await age() == timedelta(hours=40)
+
+
+async def test_sentry_takes_envelopes_at_its_dsn(world: World) -> None:
+    assert world.platform.sentry_dsn.endswith("/1")
+    await world.client.post(world.platform.sentry_url + "/api/1/envelope/", content=b"{}")
+    assert world.platform.sentry.envelopes[-1] == b"{}"
