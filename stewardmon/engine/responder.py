@@ -274,7 +274,7 @@ class Responder:
             log.info(
                 "incident",
                 incident=event.incident,
-                event=event.kind.value,
+                kind=event.kind.value,
                 who=event.who,
                 detail=event.detail,
             )

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import pytest
+from collections.abc import Mapping
+from typing import Any
 
 from tests.support.virtual import VirtualLoop
 
 
-class _Policy(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return VirtualLoop()
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, type[VirtualLoop]]:
     """Give every journey a virtual loop of its own."""
-    return _Policy()
+    del config, item
+    return {"virtual": VirtualLoop}
