@@ -108,6 +108,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[Place | None, str]:
     if "\t" in indent:
         return Place(place.line, indent.index("\t") + 1), "a tab indents: YAML wants spaces"
     problem = error.problem or "it cannot be read"
+    if "${" in line and "flow" in (error.context or ""):
+        return place, 'this is not YAML: inside [ ] and { } a reference wants quotes: "${NAME}"'
     if "mapping values are not allowed" in problem:
         problem += " (quote a value that holds `: `, and check the indentation)"
     elif error.context and error.context_mark is not None:

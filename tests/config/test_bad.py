@@ -1,4 +1,4 @@
-"""Every file in bad/ has one mistake, and says it at its place: `# says:` lines are all that is said.
+"""Every file in bad/ has one mistake, said at its place: its `# says:` lines are all that is said.
 
 A line that ends in … is the beginning of what is said: the rest belongs to another part's tests.
 """

@@ -1,0 +1,103 @@
+"""With no probes.yml the guide's own variables say what to watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stewardmon.config import Config, load
+from stewardmon.config.guide import guide_text
+from stewardmon.errors import ConfigError
+
+GUIDE = {
+    "NEXT_PUBLIC_APP_URL": "https://steward.example.org/",
+    "DATABASE_URL": "postgresql://steward:pw@db.example.org:6543/postgres",
+    "OPENAI_API_KEY": "sk-real-0123456789",
+    "SUPABASE_URL": "https://abcdefgh.supabase.co",
+    "SUPABASE_ANON_KEY": "anon-key",
+    "SENTRY_DSN": "https://publickey@o1.ingest.sentry.io/42",
+}
+
+
+def instances(config: Config) -> dict[str, str]:
+    return {probe.name: probe.instance for probe in config.probes}
+
+
+def test_each_variable_makes_a_probe_and_the_shipped_rules_hold() -> None:
+    config = load(None, GUIDE)
+    assert set(instances(config)) == {
+        "app",
+        "database",
+        "openai",
+        "supabase-auth",
+        "sentry-ingest",
+    }
+    assert instances(config)["app"] == "https://steward.example.org/api/health"
+    assert {path.name for path in config.files} == {"alerts.yml", "oncall.yml"}
+    assert config.rules
+    assert [channel.kind for channel in config.channels] == ["console"]
+    assert "publickey" not in repr(config)
+
+
+@pytest.mark.parametrize("name", ["NEXT_PUBLIC_APP_URL", "DATABASE_URL", "OPENAI_API_KEY"])
+def test_one_variable_is_enough(name: str) -> None:
+    assert len(load(None, {name: GUIDE[name]}).probes) == 1
+
+
+def test_a_folder_without_files_is_as_good_as_none(tmp_path: Path) -> None:
+    assert len(load(tmp_path, GUIDE).probes) == 5
+
+
+def test_a_variable_held_by_a_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(GUIDE["DATABASE_URL"] + "\n")
+    config = load(None, {"DATABASE_URL_FILE": str(tmp_path / "url")})
+    assert instances(config) == {"database": "db.example.org:6543"}
+
+
+def test_supabase_without_its_key_is_asked_without_it() -> None:
+    text = guide_text({"SUPABASE_URL": GUIDE["SUPABASE_URL"]})
+    assert text is not None
+    assert "apikey" not in text
+    assert "[200, 401]" in text
+
+
+def test_with_nothing_set_what_is_missing_is_named_and_the_demo_pointed_to() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(None, {"DATABASE_URL": ""})
+    said = str(refused.value)
+    for name in set(GUIDE) - {"SUPABASE_ANON_KEY"}:
+        assert name in said
+    assert "stewardmon demo" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://username:password@host:port/database"),
+        ("NEXT_PUBLIC_APP_URL", "https://your-domain.com"),
+        ("OPENAI_API_KEY", "sk-your_openai_api_key"),
+        ("SUPABASE_URL", "https://your-project.supabase.co"),
+    ],
+)
+def test_the_guides_placeholders_are_refused_by_the_variables_name(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(None, {name: value})
+    assert [str(mistake) for mistake in refused.value.mistakes] == [
+        f"environment: the value of ${{{name}}} is a placeholder of the guide: put the real value"
+    ]
+
+
+def test_a_folder_that_is_none_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, sentence in (("file", "this is no directory"), ("none", "this does not exist")):
+        with pytest.raises(ConfigError, match=sentence):
+            load(tmp_path / name, GUIDE)
+
+
+def test_a_yaml_suffix_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "probes.yaml").write_text("probes: []\n")
+    with pytest.raises(
+        ConfigError, match=r"probes.yaml: this file is not read: call it probes.yml"
+    ):
+        load(tmp_path, GUIDE)
