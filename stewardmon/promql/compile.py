@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from stewardmon.domain.labels import Labels
-from stewardmon.errors import EvaluationError
 from stewardmon.promql import aggregate, binary, functions, histogram, scalars, select
-from stewardmon.promql.frame import Doomed, Frame, ScalarNode, StringNode, VectorNode, drop_name
+from stewardmon.promql.frame import Doomed, Frame, ScalarNode, StringNode, VectorNode
 from stewardmon.promql.nodes import (
     SETS,
     Aggregate,
@@ -26,14 +24,14 @@ from stewardmon.promql.nodes import (
     children,
     unwrapped,
 )
-from stewardmon.promql.ranges import RANGE_FUNCTIONS, Range, RangeFunction
+from stewardmon.promql.overtime import RangeCall, question_of
+from stewardmon.promql.ranges import RANGE_FUNCTIONS
 from stewardmon.promql.results import Elements
 from stewardmon.promql.select import RangeNode
 from stewardmon.promql.subquery import subquery
 from stewardmon.promql.typecheck import type_of
+from stewardmon.promql.uniqueness import check_unique, unique
 
-_KEEPS_NAME: Final = frozenset({"first_over_time", "last_over_time"})
-_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 _OWN_TIME: Final = frozenset({"predict_linear", "time", "timestamp", *scalars.DATE_FUNCTIONS})
 """Functions whose value depends on the evaluation's time even over a fixed selector."""
 
@@ -216,93 +214,28 @@ class Compiler:
         return lambda frame: [(labels, frame.at_ms / 1000) for labels, _ in vector(frame)]
 
     def _absent_over_time(self, expr: Call) -> VectorNode:
-        ranged = self.ranged(expr.args[0])
+        present = RangeCall(
+            "present_over_time",
+            self.ranged(expr.args[0]),
+            None,
+            question=question_of("present_over_time", unwrapped(expr.args[0])),
+            places=(0, 0),
+        )
         labels = functions.absent_labels(unwrapped(expr.args[0]))
-
-        def evaluate(frame: Frame) -> Elements:
-            present = next(ranged(frame).series, None) is not None
-            return [] if present else [(labels, 1.0)]
-
-        return evaluate
+        return lambda frame: [] if present(frame, check=False) else [(labels, 1.0)]
 
     def _over_time(self, expr: Call) -> VectorNode:
         at = next(i for i, arg in enumerate(expr.args) if type_of(arg) is ValueType.MATRIX)
         others = [arg for i, arg in enumerate(expr.args) if i != at]
         argument = self.scalar(others[0]) if others else None
-        over = RangeCall(expr.name, self.ranged(expr.args[at]), argument, at=expr.args[at].at)
-        if expr.name == "quantile_over_time":
-            return unique(_checked_quantile(over, self.scalar(expr.args[0]), expr.args[0].at))
-        return unique(over)
-
-
-class RangeCall:
-    """A function over a range vector, series by series."""
-
-    def __init__(
-        self, name: str, ranged: RangeNode, argument: ScalarNode | None, *, at: int
-    ) -> None:
-        self._function: RangeFunction = RANGE_FUNCTIONS[name]
-        self._ranged = ranged
-        self._argument = argument
-        self._keeps_name = name in _KEEPS_NAME
-        self._counter = name in {"rate", "increase"}
-        self._at = at
-
-    def __call__(self, frame: Frame) -> Elements:
-        argument = self._argument(frame) if self._argument is not None else 0.0
-        selection = self._ranged(frame)
-        span = Range(selection.start_ms, selection.end_ms, frame.at_ms, argument)
-        function, delayed = self._function, frame.delayed
-        found: Elements = []
-        for labels, times, values in selection.series:
-            value = function(times, values, span)
-            if value is None:
-                continue
-            if self._counter:
-                inform_of_gauge(frame, labels, self._at)
-            kept = labels if self._keeps_name else drop_name(labels, delayed=delayed)
-            found.append((kept, value))
-        return found
-
-
-def inform_of_gauge(frame: Frame, labels: Labels, at: int) -> None:
-    """Note a rate of what is, by its name, no counter."""
-    name = labels.value("__name__")
-    if name and not name.endswith(_COUNTER_SUFFIXES):
-        frame.notes.inform(
-            "metric might not be a counter, name does not end in "
-            f'_total/_sum/_count/_bucket: "{name}"',
-            at,
+        ranged = expr.args[at]
+        return RangeCall(
+            expr.name,
+            self.ranged(ranged),
+            argument,
+            question=question_of(expr.name, unwrapped(ranged)),
+            places=(others[0].at if others else 0, ranged.at),
         )
-
-
-def _checked_quantile(node: VectorNode, share: ScalarNode, at: int) -> VectorNode:
-    def evaluate(frame: Frame) -> Elements:
-        found = node(frame)
-        wanted = share(frame)
-        if found and not 0 <= wanted <= 1:
-            histogram.warn_of_quantile(frame.notes, wanted, at)
-        return found
-
-    return evaluate
-
-
-def unique(node: VectorNode) -> VectorNode:
-    """Return the evaluation with a check that no two elements have equal labels."""
-
-    def evaluate(frame: Frame) -> Elements:
-        elements = node(frame)
-        if len(elements) > 1 and not frame.delayed:
-            check_unique(elements)
-        return elements
-
-    return evaluate
-
-
-def check_unique(elements: Elements) -> None:
-    """Raise EvaluationError where two elements have equal labels."""
-    if len({labels for labels, _ in elements}) < len(elements):
-        raise EvaluationError("vector cannot contain metrics with the same labelset")
 
 
 def settled(elements: Elements) -> Elements:

@@ -50,7 +50,7 @@ class Engine:
 
     def windows(self) -> Windows:
         """Return an empty set of rolling windows, to be passed to `instant` as time goes on."""
-        return Windows(self._store)
+        return Windows(self._store, delayed=self._delayed)
 
     def instant(
         self,
@@ -67,6 +67,8 @@ class Engine:
         do not fit the expression, a limit is exceeded or `expired()` says so.
         """
         notes = Annotations(planned.text)
+        if windows is not None:
+            windows.begin()
         frame = self._frame(at_ms, at_ms, notes, windows, expired)
         match planned.evaluation(frame):
             case list() as elements:
@@ -98,7 +100,7 @@ class Engine:
         if step_ms <= 0:
             raise EvaluationError("the step of a range must be longer than zero")
         notes = Annotations(planned.text)
-        frame = self._frame(start_ms, end_ms, notes, Windows(self._store), expired)
+        frame = self._frame(start_ms, end_ms, notes, self.windows(), expired)
         Budget(self._limits).steps((end_ms - start_ms) // step_ms + 1)
         points: Points = {}
         for at_ms in range(start_ms, end_ms + 1, step_ms):

@@ -28,6 +28,10 @@ class SeriesLike(Protocol):
         """Unix times in milliseconds, ascending."""
 
     @property
+    def base(self) -> int:
+        """How many samples were cut from the front so far."""
+
+    @property
     def values(self) -> Sequence[float] | array[float]:
         """The values at those times; `STALE` ends the series."""
 
@@ -61,6 +65,7 @@ class Frame:
         "budget",
         "delayed",
         "end_ms",
+        "inner_windows",
         "lookback_ms",
         "notes",
         "ranged",
@@ -94,6 +99,7 @@ class Frame:
         self.windows = windows
         self.steady: dict[int, Elements] = {}
         self.recorded: dict[int, dict[int, Elements]] = {}
+        self.inner_windows: dict[int, Windows] = {}
         self.selected: dict[str, Sequence[SeriesLike]] = {}
 
     def inner(self, windows: Windows | None) -> Frame:
@@ -102,6 +108,7 @@ class Frame:
         frame = Frame(self.source, self.settings, span, self.budget, self.notes, windows)
         frame.steady = self.steady
         frame.recorded = self.recorded
+        frame.inner_windows = self.inner_windows
         frame.selected = self.selected
         return frame
 
@@ -109,7 +116,11 @@ class Frame:
         """Return the series that meet the matchers, asked for once per query."""
         found = self.selected.get(key)
         if found is None:
-            found = self.source.select(matchers)
+            windows = self.windows
+            if windows is not None:
+                found = windows.select(key, matchers)
+            else:
+                found = self.source.select(matchers)
             self.budget.select(len(found))
             self.selected[key] = found
         return found

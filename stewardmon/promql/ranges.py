@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from stewardmon.promql import numbers
 from stewardmon.promql.numbers import add_exactly
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """A range's ends (left-open) and the evaluation's instant, in ms; the scalar argument."""
 
     start_ms: int

@@ -11,6 +11,7 @@ from stewardmon.promql.nodes import Subquery
 from stewardmon.promql.ranges import Times, Values
 from stewardmon.promql.results import Elements
 from stewardmon.promql.select import RangeNode, RangeSelection, instant_of
+from stewardmon.promql.windows import Windows
 
 
 class SubqueryNode:
@@ -35,7 +36,10 @@ class SubqueryNode:
         memory = frame.recorded.setdefault(self._key, {})
         columns: dict[Labels, tuple[list[int], list[float]]] = {}
         doomed: dict[Labels, Labels] = {}
-        inner = frame.inner(None)
+        windows = frame.inner_windows.get(self._key)
+        if windows is None:
+            windows = frame.inner_windows[self._key] = Windows(frame.source, delayed=frame.delayed)
+        inner = frame.inner(windows)
         inner.ranged = end > first
         for at_ms in range(first, end + 1, step):
             elements = memory.get(at_ms)

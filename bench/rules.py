@@ -1,0 +1,141 @@
+"""What evaluating rules costs: CPU per rule, long windows against short ones, and ingestion.
+
+    python -m bench.rules [--seconds N] [--targets N]
+
+400 series read every second; 800 rules (an error ratio over 5 minutes and a 95th percentile over 2
+minutes for each series) evaluated every second, in one process, on simulated time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.series import Series, SeriesStore
+from stewardmon.promql import Engine, Plan, plan
+
+STEP_MS = 1000
+DAY_MS = 24 * 3600 * STEP_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number, with the bound it is held against where there is one."""
+
+    name: str
+    value: float
+    unit: str
+    bound: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name:<52}{self.value:>12,.1f} {self.unit:<10}{self.bound}"
+
+
+def labels_of(target: int) -> Labels:
+    """Return the labels of a target's series."""
+    return Labels({NAME: "probe_success", "job": "bench", "probe": f"p{target}"})
+
+
+def error_ratio(target: int, window: str = "5m") -> str:
+    """Return the rule on a target's share of failures."""
+    return f'1 - avg_over_time(probe_success{{probe="p{target}"}}[{window}]) > 0.05'
+
+
+def percentile(target: int) -> str:
+    """Return the rule on a target's 95th percentile."""
+    return f'quantile_over_time(0.95, probe_success{{probe="p{target}"}}[2m]) > 5'
+
+
+class World:
+    """A head with `targets` series, filled for a while, and time that moves by seconds."""
+
+    def __init__(self, targets: int, filled_ms: int) -> None:
+        self.store = SeriesStore(retention_ms=filled_ms + 60_000)
+        self.series: list[Series] = [self.store.handle(labels_of(i)) for i in range(targets)]
+        self._random = random.Random(7)
+        self.now_ms = 1_700_000_000_000
+        for _ in range(filled_ms // STEP_MS):
+            self.tick()
+
+    def tick(self) -> None:
+        """Move on by a second: a reading of each series."""
+        self.now_ms += STEP_MS
+        draw = self._random.random
+        for series in self.series:
+            series.append(self.now_ms, draw())
+
+
+def evaluation_us(world: World, plans: Sequence[Plan], seconds: int) -> float:
+    """Return the CPU microseconds of one rule evaluation, after a few rounds to warm up.
+
+    Windows are filled once at the first evaluation after a start; that is not what is measured.
+    """
+    engine = Engine(world.store)
+    windows = engine.windows()
+    for _ in range(3):
+        for planned in plans:
+            engine.instant(planned, world.now_ms, windows=windows)
+        world.tick()
+    used = 0.0
+    for _ in range(seconds):
+        world.tick()
+        before = time.process_time()
+        for planned in plans:
+            engine.instant(planned, world.now_ms, windows=windows)
+        used += time.process_time() - before
+        world.store.trim(world.now_ms)
+    return used / (seconds * len(plans)) * 1e6
+
+
+def ingested_per_second(targets: int, rounds: int) -> float:
+    """Return how many samples a core takes in per CPU second."""
+    world = World(targets, 0)
+    before = time.process_time()
+    for _ in range(rounds):
+        world.tick()
+        world.store.trim(world.now_ms)
+    return targets * rounds / (time.process_time() - before)
+
+
+def figures(targets: int, seconds: int) -> Iterator[Figure]:
+    """Measure; yield each figure as it is known."""
+    world = World(targets, 6 * 60 * STEP_MS)
+    rules = [plan(error_ratio(i)) for i in range(targets)]
+    rules += [plan(percentile(i)) for i in range(targets)]
+    yield Figure(
+        "rule evaluation, 800 rules", evaluation_us(world, rules, seconds), "us CPU", "<= 35"
+    )
+    grouped = [plan("1 - avg by (probe) (avg_over_time(probe_success[5m])) > 0.05")]
+    whole = evaluation_us(world, grouped, seconds)
+    yield Figure(f"one rule over {targets} series, per series", whole / targets, "us CPU")
+    yield from _long_windows(seconds)
+    yield Figure("samples ingested", ingested_per_second(targets, 500), "/s CPU", ">= 100,000")
+
+
+def _long_windows(seconds: int) -> Iterator[Figure]:
+    world = World(20, DAY_MS)
+    short = evaluation_us(world, [plan(error_ratio(i)) for i in range(20)], seconds * 5)
+    long = evaluation_us(world, [plan(error_ratio(i, "24h")) for i in range(20)], seconds * 5)
+    yield Figure("window of 5m", short, "us CPU")
+    yield Figure("window of 24h", long, "us CPU")
+    yield Figure("24h against 5m", long / short, "times", "<= 1.5")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the figures; return 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=30, help="simulated seconds measured")
+    parser.add_argument("--targets", type=int, default=400, help="series")
+    options = parser.parse_args(arguments)
+    for figure in figures(options.targets, options.seconds):
+        sys.stdout.write(f"{figure}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
