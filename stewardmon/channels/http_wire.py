@@ -33,7 +33,9 @@ class Wire:
         self._timeout = timeout
         self._client = httpx.AsyncClient(
             transport=PublicOnly(transport) if public_only else transport,
-            timeout=timeout,
+            # Name and TCP, then TLS, each get a part, so that httpx itself gives up on them and
+            # closes: a socket whose TLS handshake is cancelled from outside stays open.
+            timeout=httpx.Timeout(timeout, connect=timeout * 0.45),
             follow_redirects=False,
             trust_env=False,
             # A compressed answer could unfold to any size.
@@ -43,9 +45,7 @@ class Wire:
     async def post(self, request: Request, *, host: str) -> Answer:
         """Send, and read no more than 64 KiB of the answer; raises DeliveryError."""
         try:
-            # httpx bounds each read; a receiver that drips would hold the message forever.
-            async with asyncio.timeout(self._timeout):
-                return await self._exchange(request)
+            return await self._exchange(request)
         except (TimeoutError, httpx.TimeoutException):
             raise DeliveryError(
                 f"{host} did not answer within {self._timeout:g}s", temporary=True
@@ -71,9 +71,11 @@ class Wire:
             data=request.form,
         )
         auth = httpx.BasicAuth(*request.user) if request.user else httpx.USE_CLIENT_DEFAULT
-        response = await self._client.send(prepared, stream=True, auth=auth)
+        # httpx bounds each read; a receiver that drips would hold the message forever.
+        async with asyncio.timeout(self._timeout) as limit:
+            response = await self._client.send(prepared, stream=True, auth=auth)
         try:
-            content, complete = await _read(response)
+            content, complete = await _read(response, deadline=limit.when())
         finally:
             await response.aclose()
         return Answer(
@@ -84,15 +86,16 @@ class Wire:
         )
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+async def _read(response: httpx.Response, *, deadline: float | None) -> tuple[bytes, bool]:
     """Return up to 64 KiB, and whether that was all; the status has been received already."""
     content = bytearray()
     try:
-        async for chunk in response.aiter_raw():
-            content += chunk
-            if len(content) > LONGEST_BODY:
-                return bytes(content[:LONGEST_BODY]), False
-    except httpx.TransportError:
+        async with asyncio.timeout_at(deadline):
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > LONGEST_BODY:
+                    return bytes(content[:LONGEST_BODY]), False
+    except (TimeoutError, httpx.TransportError):
         # The receiver has answered: what it broke off is only the rest of its words.
         return bytes(content), False
     return bytes(content), True

@@ -146,7 +146,7 @@ class HttpReceiver:
         assert task is not None
         self._serving.add(task)
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            received = await _read(reader)
+            received = await _read(reader, writer)
             self.received.append(received)
             await self.behaviour(self, received, reader, writer)
         writer.close()
@@ -154,8 +154,12 @@ class HttpReceiver:
             await writer.wait_closed()
 
 
-async def _read(reader: asyncio.StreamReader) -> Received:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Received:
+    begun = await reader.readexactly(1)
+    if begun == b"\x16":  # TLS, which a server for plain HTTP does not understand
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        raise ConnectionAbortedError
+    head = (begun + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *rest = head.strip().split("\r\n")
     headers = {
         name.strip().lower(): value.strip()
