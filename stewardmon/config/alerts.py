@@ -48,7 +48,7 @@ class Alerting:
     groups: tuple[RuleGroup, ...] = ()
     evaluation_interval: timedelta = timedelta(seconds=1)
     external_labels: Mapping[str, str] = field(default_factory=dict)
-    words: language.Words = language.BUILT_IN
+    words: language.Vocabulary = language.BUILT_IN
 
 
 def read_alerts(root: Entries, source: Source) -> Alerting:
@@ -86,7 +86,7 @@ def load_rule_file(path: Path) -> Alerting:
     return alerting
 
 
-def _words(root: Entries, source: Source) -> language.Words:
+def _words(root: Entries, source: Source) -> language.Vocabulary:
     entries = entries_of(root, "vocabulary", source, wanted="a name, and its expr and unit")
     words = language.BUILT_IN
     for name, node in entries.nodes.items() if entries else ():

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
+from stewardmon.domain.condition import Compiled, compile_condition
 from stewardmon.domain.template import compile_template
+from stewardmon.domain.vocabulary import BUILT_IN, Vocabulary
 from stewardmon.errors import ExpressionError
 from stewardmon.promql import ValueType, plan, threshold
+
+__all__ = [
+    "BUILT_IN",
+    "Compared",
+    "Compiled",
+    "Vocabulary",
+    "notes",
+    "read_condition",
+    "read_expression",
+    "read_template",
+    "with_word",
+]
+
+_A_WINDOW = "5m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +35,28 @@ class Compared:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The vocabulary of short conditions."""
-
-    own: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
-
-
-BUILT_IN: Final = Words()
+def with_word(vocabulary: Vocabulary, name: str, expr: str, unit: str, about: str) -> Vocabulary:
+    """Return the vocabulary with one word more. Raises ExpressionError for what is no PromQL."""
+    more = vocabulary.with_word(name, expr, unit, about)
+    plan(expr.replace("$window", _A_WINDOW).replace("$selector", ""))
+    return more
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A short condition as PromQL."""
-
-    expr: str
-    subject: str | None = None
-    comparison: str | None = None
-    threshold: float | None = None
-    unit: str = ""
-
-
-def with_word(words: Words, name: str, expr: str, unit: str, about: str) -> Words:
-    """Return the vocabulary with one word more."""
-    return Words({**words.own, name: (expr, unit, about)})
-
-
-def read_condition(text: str, words: Words, *, hold: timedelta, min_samples: int) -> Compiled:
+def read_condition(
+    text: str, vocabulary: Vocabulary, *, duration: timedelta, min_samples: int
+) -> Compiled:
     """Return the condition as PromQL. Raises ExpressionError for what is not accepted."""
-    return Compiled(text)
+    compiled = compile_condition(
+        text, duration=duration, vocabulary=vocabulary, min_samples=min_samples or None
+    )
+    plan(compiled.expr)
+    return compiled
+
+
+def notes(compiled: Compiled, vocabulary: Vocabulary) -> tuple[tuple[str, str], ...]:
+    """Return the condition's names whose data may not be there, and why."""
+    words = (vocabulary.word(name) for name in compiled.names)
+    return tuple((word.name, word.note) for word in words if word.note)
 
 
 def read_expression(text: str) -> Compared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -43,7 +43,7 @@ class ShortEntry(Settings):
     level: int | None = Field(default=None, ge=1)
 
 
-def read_short(root: Entries, source: Source, words: language.Words) -> RuleGroup | None:
+def read_short(root: Entries, source: Source, words: language.Vocabulary) -> RuleGroup | None:
     """Return the short rules as one group, None where the file has none."""
     rules: list[AlertRule] = []
     seen: dict[tuple[str, Labels], Place] = {}
@@ -64,7 +64,7 @@ def read_short(root: Entries, source: Source, words: language.Words) -> RuleGrou
     return RuleGroup(name=GROUP, rules=tuple(rules), source=source.at(root.keys["alerts"]))
 
 
-def _rule(node: Entries, source: Source, words: language.Words) -> AlertRule | None:
+def _rule(node: Entries, source: Source, words: language.Vocabulary) -> AlertRule | None:
     entry = bind(ShortEntry, node, source, what="a short rule")
     if entry is None:
         return None
@@ -122,15 +122,18 @@ def _check_texts(node: Entries, entry: ShortEntry, source: Source) -> None:
 
 
 def _compiled(
-    node: Entries, key: str, entry: ShortEntry, source: Source, words: language.Words
-) -> Any:
+    node: Entries, key: str, entry: ShortEntry, source: Source, words: language.Vocabulary
+) -> language.Compiled | None:
     scalar = node.nodes[key]
     if not isinstance(scalar, Scalar):
         return None
     try:
-        return language.read_condition(
-            scalar.text, words, hold=entry.duration, min_samples=entry.min_samples
+        compiled = language.read_condition(
+            scalar.text, words, duration=entry.duration, min_samples=entry.min_samples
         )
     except ExpressionError as error:
         source.add(place_in(scalar, error.column, source.lines), str(error))
         return None
+    for name, note in language.notes(compiled, words):
+        source.warn(node.keys[key], f"{name} may have no data: {note}")
+    return compiled
