@@ -183,3 +183,6 @@ class History(Protocol):
 
     async def prune(self, *, now: datetime) -> None:
         """Roll up and delete what is older than the retention."""
+
+    async def close(self) -> None:
+        """Finish what was asked for and let go; opening happens at the first use."""

@@ -23,7 +23,7 @@ class Insert:
     def __init__(self, table: Table, *, skip: Sequence[str] = (), on_conflict: str = "") -> None:
         names = [column.name for column in table.columns if column.name not in skip]
         self._columns = len(names)
-        into = f"INSERT INTO {table.name} ({', '.join(names)})"  # noqa: S608 - our own names
+        into = f"INSERT INTO {table.name} ({', '.join(names)})"
         self._head = f"{into} VALUES "
         self._tail = f" {on_conflict}"
 

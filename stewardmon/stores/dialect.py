@@ -25,8 +25,11 @@ class Dialect(Protocol):
     def check(self, connection: Connection) -> None:
         """Raise StoreError where the database is damaged."""
 
-    def lock_schema(self, connection: Connection) -> None:
-        """Keep other processes from migrating until the transaction ends."""
+    def lock(self, connection: Connection) -> None:
+        """Keep other processes from migrating and re-ordering until the transaction ends."""
+
+    def size(self, connection: Connection) -> int:
+        """Return the bytes in use on disk, 0 where that is somebody else's care."""
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

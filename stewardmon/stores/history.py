@@ -1,14 +1,89 @@
-"""History in a database."""
+"""The history in a database: hourly chunks, an unsorted tail before them, roll-ups behind them.
+
+Every write is one row of the table `tail`, whatever the number of series: cheap, and a crash
+loses nothing that was written. When an hour is over its samples move from the tail to one chunk a
+series. When raw samples are too old, five-minute roll-ups take their place, a row a day.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from stewardmon.clock import milliseconds
+from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.ports import Points
 from stewardmon.stores.dialect import Dialect
-from stewardmon.stores.memory import MemoryHistory
+from stewardmon.stores.line import Line
+from stewardmon.stores.recall import Recall
+from stewardmon.stores.retention import Pruning, Retention
+from stewardmon.stores.tape import Tape
+from stewardmon.stores.upgrade import bring_up_to_date
+from stewardmon.stores.worker import Worker
+
+DEFAULT: Final = Retention()
 
 
-class SqlHistory(MemoryHistory):
-    """For now in memory."""
+class SqlHistory:
+    """ports.History; opens itself at the first use, and lives in threads of its own."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        super().__init__()
+    def __init__(self, dialect: Dialect, *, retention: Retention = DEFAULT) -> None:
         self._dialect = dialect
+        self._retention = retention
+        self._writer = Worker("history-writer")
+        self._reader = Worker("history-reader")
+        self._writing = Line(dialect)
+        self._reading = Line(dialect, reads=True)
+        self._recall = Recall()
+        self._tape = Tape(dialect)
+        self._ready = False
+
+    async def open(self) -> None:
+        """Connect and migrate; every other method does so itself where this was not called."""
+        self._writer.start()
+        self._reader.start()
+        if not self._ready:
+            await self._writer.run(self._prepare)
+
+    async def close(self) -> None:
+        """Finish what was asked for and let go."""
+        await self._reader.stop()
+        await self._writer.stop()
+        self._reading.close()
+        self._writing.close()
+        self._ready = False
+
+    async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
+        """Append samples (milliseconds, value); of two at one instant the later one stays."""
+        await self.open()
+        await self._writer.run(lambda: self._tape.write(self._writing, batch))
+
+    async def read(
+        self, matchers: Sequence[Matcher], *, start_ms: int, end_ms: int
+    ) -> Sequence[tuple[Labels, Points]]:
+        """Return samples with start ≤ t ≤ end by series: five-minute means where raw is gone.
+
+        The points are stores.track.Track: columns, for whoever has many to go through.
+        """
+        await self.open()
+        return await self._reader.run(
+            lambda: self._reading.run(
+                lambda connection: self._recall.read(
+                    connection, matchers, start_ms=start_ms, end_ms=end_ms
+                )
+            )
+        )
+
+    async def prune(self, *, now: datetime) -> None:
+        """Roll up and delete what is older than the retention."""
+        await self.open()
+        await self._writer.run(lambda: self._prune(milliseconds(now)))
+
+    def _prepare(self) -> None:
+        if not self._ready:
+            self._writing.run(lambda connection: bring_up_to_date(connection, self._dialect))
+            self._ready = True
+
+    def _prune(self, now_ms: int) -> None:
+        self._tape.forget(Pruning(self._writing, self._dialect, self._retention).run(now_ms))

@@ -21,7 +21,7 @@ PATIENCE: Final = {
 }
 STATEMENT_TIMEOUT_MS: Final = 15_000
 LOCK_TIMEOUT_MS: Final = 5_000
-SCHEMA_LOCK: Final = 0x57E3A4D  # any number that nobody else takes
+LOCK: Final = 0x57E3A4D  # any number that nobody else takes
 
 
 class PostgresDialect:
@@ -57,9 +57,14 @@ class PostgresDialect:
     def check(self, connection: Connection) -> None:
         """Do nothing: PostgreSQL watches over its own files."""
 
-    def lock_schema(self, connection: Connection) -> None:
-        """Keep other processes from migrating until the transaction ends."""
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+    def lock(self, connection: Connection) -> None:
+        """Keep other processes from migrating and re-ordering until the transaction ends."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+
+    def size(self, connection: Connection) -> int:
+        """Return 0: PostgreSQL reuses deleted rows' space after its own clock."""
+        del connection
+        return 0
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

@@ -66,8 +66,16 @@ class SqliteDialect:
         if answer != "ok":
             raise self._damaged()
 
-    def lock_schema(self, connection: Connection) -> None:
+    def lock(self, connection: Connection) -> None:
         """Do nothing: a transaction that may write keeps every other one out."""
+
+    def size(self, connection: Connection) -> int:
+        """Return the bytes of the file that hold anything."""
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, page = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names
+        )
+        return int(pages - free) * int(page)
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

@@ -22,7 +22,7 @@ def bring_up_to_date(connection: Connection, dialect: Dialect) -> None:
 
     Raises StoreError for a state that a newer version made: reading it by guess could lose pages.
     """
-    dialect.lock_schema(connection)
+    dialect.lock(connection)
     found = _revision(connection)
     if found == HEAD:
         return

@@ -1,0 +1,101 @@
+"""The reading end of the history: tail, chunks and roll-ups as one track a series."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.stores.chunks import unpack
+from stewardmon.stores.codec import loads
+from stewardmon.stores.rollups import STEP_MS, mean_of
+from stewardmon.stores.schema import chunk, series, tail
+from stewardmon.stores.tape import HOUR_MS, RAW, gathered
+from stewardmon.stores.track import Track, joined
+
+DAY_MS: Final = 24 * HOUR_MS
+NAMED: Final = 500
+"""Series up to which a query names them; for more it reads all and picks."""
+
+
+class Recall:
+    """Reads spans; belongs to the history's reading thread, and remembers which series exist."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Labels] = {}
+
+    def read(
+        self, connection: Connection, matchers: Sequence[Matcher], *, start_ms: int, end_ms: int
+    ) -> Sequence[tuple[Labels, Track]]:
+        """Return samples with start ≤ t ≤ end by series, raw where there is raw."""
+        wanted = self._matching(connection, matchers)
+        if not wanted or start_ms > end_ms:
+            return []
+        # The tail first: an hour that is closed in between is then seen twice, never not at all.
+        newest = _newest(connection, start_ms, end_ms)
+        raw = _chunks(connection, wanted, RAW, start_ms - HOUR_MS, end_ms)
+        old = _chunks(connection, wanted, STEP_MS, start_ms - DAY_MS, end_ms)
+        found = []
+        for ident, labels in wanted.items():
+            tracks = [unpack(body) for body in raw.get(ident, ())]
+            if ident in newest:
+                tracks.append(newest[ident])
+            track = _over(old.get(ident, ()), tracks).between(start_ms, end_ms)
+            if track:
+                found.append((labels, track))
+        return found
+
+    def _matching(
+        self, connection: Connection, matchers: Sequence[Matcher]
+    ) -> Mapping[int, Labels]:
+        newest = max(self._known, default=0)
+        for row in connection.execute(select(series).where(series.c.id > newest)):
+            self._known[row.id] = Labels(loads(row.labels))
+        return {
+            ident: labels
+            for ident, labels in self._known.items()
+            if all(matcher.matches(labels) for matcher in matchers)
+        }
+
+
+def _newest(connection: Connection, start_ms: int, end_ms: int) -> dict[int, Track]:
+    held = select(tail.c.number, tail.c.body)
+    inside = held.where(tail.c.start_ms <= end_ms, tail.c.end_ms >= start_ms)
+    return gathered(connection.execute(inside))
+
+
+def _chunks(
+    connection: Connection,
+    wanted: Mapping[int, Labels],
+    resolution: int,
+    after_ms: int,
+    end_ms: int,
+) -> Mapping[int, Sequence[bytes]]:
+    """Return the packed chunks that begin in a span, by series, in time order."""
+    held = (
+        select(chunk.c.series, chunk.c.body)
+        .where(
+            chunk.c.resolution == resolution,
+            chunk.c.start_ms > after_ms,
+            chunk.c.start_ms <= end_ms,
+        )
+        .order_by(chunk.c.series, chunk.c.start_ms)
+    )
+    if len(wanted) <= NAMED:
+        held = held.where(chunk.c.series.in_(list(wanted)))
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for ident, body in connection.execute(held):
+        found[ident].append(body)
+    return found
+
+
+def _over(rolled: Sequence[bytes], tracks: Sequence[Track]) -> Track:
+    """Return raw samples, and before the first of them the means of the roll-ups."""
+    raw = joined(tracks)
+    if not rolled:
+        return raw
+    means = joined([mean_of(body) for body in rolled])
+    return joined([means.before(raw.times[0]) if raw else means, raw])

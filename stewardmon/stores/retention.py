@@ -1,0 +1,132 @@
+"""What the history forgets: old raw samples become roll-ups, old roll-ups and empty series go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, exists, func, select
+
+from stewardmon.stores.bulk import drop, upsert
+from stewardmon.stores.chunks import unpack
+from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.line import Line
+from stewardmon.stores.recall import DAY_MS
+from stewardmon.stores.rollups import STEP_MS, merged, pack_rollup, roll_up, unpack_rollup
+from stewardmon.stores.schema import chunk, series, tail
+from stewardmon.stores.tape import RAW, gathered
+from stewardmon.stores.track import joined
+
+SERIES_AT_ONCE: Final = 100
+_put_chunks: Final = upsert(chunk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is kept; past `bytes` on disk (SQLite) days go before their time."""
+
+    raw: timedelta = timedelta(days=30)
+    rollups: timedelta = timedelta(days=400)
+    bytes: int = 4 << 30
+
+
+class Pruning:
+    """One round of forgetting, in transactions of a hundred series and a day each."""
+
+    def __init__(self, line: Line, dialect: Dialect, retention: Retention) -> None:
+        self._line = line
+        self._dialect = dialect
+        self._retention = retention
+
+    def run(self, now_ms: int) -> Sequence[int]:
+        """Forget what is too old; return the numbers of the series that are gone altogether."""
+        today = now_ms // DAY_MS * DAY_MS
+        self._roll_up(today - _ms(self._retention.raw))
+        self._forget(today - _ms(self._retention.rollups))
+        self._shrink(today)
+        return self._line.run(_drop_empty)
+
+    def _roll_up(self, before_ms: int) -> None:
+        """Replace raw samples before a day's start by roll-ups."""
+        while (day := self._oldest(RAW)) is not None and day < before_ms:
+            while self._line.run(partial(self._roll_up_some, day=day)):
+                pass
+
+    def _forget(self, before_ms: int) -> None:
+        while (day := self._oldest(STEP_MS)) is not None and day < before_ms:
+            self._line.run(partial(_delete_day, resolution=STEP_MS, day=day))
+
+    def _shrink(self, today: int) -> None:
+        while self._line.run(self._dialect.size) > self._retention.bytes:
+            raw, rolled = self._oldest(RAW), self._oldest(STEP_MS)
+            if raw is not None and raw < today:
+                self._roll_up(raw + DAY_MS)
+            elif rolled is not None:
+                self._forget(rolled + DAY_MS)
+            else:
+                return
+
+    def _oldest(self, resolution: int) -> int | None:
+        """Return the start of the oldest day of which there is anything."""
+        least = select(func.min(chunk.c.start_ms)).where(chunk.c.resolution == resolution)
+        start = self._line.run(lambda connection: connection.execute(least).scalar())
+        return None if start is None else start // DAY_MS * DAY_MS
+
+    def _roll_up_some(self, connection: Connection, day: int) -> bool:
+        self._dialect.lock(connection)
+        of_day = _day(RAW, day)
+        some = select(chunk.c.series).where(*of_day).distinct().limit(SERIES_AT_ONCE)
+        idents = list(connection.execute(some).scalars())
+        if not idents:
+            return False
+        of_them = chunk.c.series.in_(idents)
+        raw = _bodies(connection, (*of_day, of_them))
+        before = _bodies(connection, (*_day(STEP_MS, day), of_them))
+        rows: list[list[Any]] = []
+        for ident, bodies in raw.items():
+            rolled = roll_up(joined([unpack(body) for body in bodies]))
+            if rolled is None:
+                continue
+            for body in before.get(ident, ()):
+                rolled = merged(unpack_rollup(body), rolled)
+            rows.append([ident, STEP_MS, day, len(rolled.mean), pack_rollup(rolled)])
+        _put_chunks.run(connection, rows)
+        connection.execute(delete(chunk).where(*of_day, of_them))
+        return True
+
+
+def _bodies(connection: Connection, which: Iterable[Any]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = defaultdict(list)
+    held = select(chunk.c.series, chunk.c.body).where(*which)
+    for ident, body in connection.execute(held.order_by(chunk.c.start_ms)):
+        found[ident].append(body)
+    return found
+
+
+def _day(resolution: int, day: int) -> tuple[Any, ...]:
+    return (
+        chunk.c.resolution == resolution,
+        chunk.c.start_ms >= day,
+        chunk.c.start_ms < day + DAY_MS,
+    )
+
+
+def _delete_day(connection: Connection, resolution: int, day: int) -> None:
+    connection.execute(delete(chunk).where(*_day(resolution, day)))
+
+
+def _drop_empty(connection: Connection) -> Sequence[int]:
+    kept = exists().where(chunk.c.series == series.c.id)
+    empty = set(connection.execute(select(series.c.id).where(~kept)).scalars())
+    if empty:
+        empty -= gathered(connection.execute(select(tail.c.number, tail.c.body))).keys()
+    drop(connection, series.c.id, empty)
+    return list(empty)
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
