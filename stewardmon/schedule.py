@@ -59,7 +59,8 @@ class Schedule:
             interval = self._intervals[name]
             missed = floor((now - at) / interval)
             latest = at + missed * interval
-            heapq.heapreplace(self._heap, (self._after(name, latest + interval / 2), name))
+            following = self._after(name, max(latest + interval / 2, now))
+            heapq.heapreplace(self._heap, (following, name))
             ticks.append(Tick(name, now - latest, missed))
         return ticks
 

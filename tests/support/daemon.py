@@ -32,10 +32,10 @@ probes:
   - {name: openai, kind: scripted, job: openai, target: openai}
 """
 ALERTS = """
-groups:
-  - name: g
-    rules:
-    - {alert: "Database Issues", expr: "pg_up == 0", for: "1m"}
+alerts:
+  - {name: "High Error Rate", condition: "error_rate > 5%", duration: "5m"}
+  - {name: "Database Issues", condition: "db_connection_failed", duration: "1m"}
+  - {name: "AI Service Down", condition: "openai_api_error", duration: "1m"}
 """
 ONCALL = """
 channels:
