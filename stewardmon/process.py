@@ -128,7 +128,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None:
     def load_config() -> Config:
-        return load(runtime.rules or _default_rules(), environ)
+        return load(runtime.rules or default_rules(), environ)
 
     async with daemon(runtime, load_config=load_config) as running:
         log.info("listening", url=running.url, version=__version__)
@@ -148,7 +148,7 @@ async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None
         log.info("stopping")
 
 
-def _default_rules() -> Path | None:
+def default_rules() -> Path | None:
     """Return ./rules where it is there: what a checkout and the container have."""
     folder = Path("rules")
     return folder if folder.is_dir() else None
