@@ -10,6 +10,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
+# Apart, because it grows with the probes: whoever collects our own figures need not pay for it.
+PROBE_REGISTRY: Final = CollectorRegistry(auto_describe=True)
 
 BUILD: Final = Gauge(
     "stewardmon_build_info", "The version that runs, as a label.", ["version"], registry=REGISTRY
@@ -116,4 +118,11 @@ CLOCK_OFFSET: Final = Gauge(
     "stewardmon_clock_offset_seconds",
     "How far the machine's clock was stepped away from the time that stewardmon keeps.",
     registry=REGISTRY,
+)
+PROBE_PHASES: Final = Histogram(
+    "stewardmon_probe_phase_seconds",
+    "Time of each phase of asking: resolve, connect, tls, processing, transfer.",
+    ["probe", "phase"],
+    buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=PROBE_REGISTRY,
 )
