@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
     {
         "http": "http",
         "postgres": "postgres",
+        "postgres_query": "postgres_query",
         "openai": "openai",
     }
 )

@@ -15,14 +15,13 @@ from stewardmon.probes.progress import Progress
 
 log = logging.getLogger(__name__)
 
-_DOING: Final = {
-    "resolve": "looking up the name",
-    "connect": "connecting",
-    "tls": "the TLS handshake",
-    "processing": "waiting for the first byte of the answer",
-    "transfer": "reading the answer",
-    "login": "logging in",
-    "query": "waiting for the query's result",
+_WHERE: Final = {
+    "resolve": "while looking up the name",
+    "connect": "while connecting",
+    "tls": "during the TLS handshake",
+    "processing": "while waiting for the first byte of the answer",
+    "transfer": "while reading the answer",
+    "query": "while waiting for a query's result",
 }
 
 
@@ -55,14 +54,13 @@ async def ask(
 
 
 def _cut(progress: Progress, timeout: float) -> Outcome:
-    doing = _DOING.get(progress.phase, progress.phase)
-    while_ = f" while {doing}" if doing else ""
+    where = _WHERE.get(progress.phase, progress.phase)
     return Outcome(
         state=State.DOWN,
         reason=Reason.TIMEOUT,
-        detail=f"no answer within {timeout:g} s{while_}",
+        detail=f"no answer within {timeout:g} s {where}".rstrip(),
         phases=progress.cut(),
-        measurements=progress.measurements,
+        measurements=progress.measurements(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -145,6 +145,26 @@ def judge_json(expect: Expect, body: bytes, *, now: datetime) -> Iterator[Compla
         yield from _freshness(expect.fresh, document, now=now)
 
 
+def judge_failing(expect: Expect, body: bytes, status: Complaint) -> list[Complaint]:
+    """Return what a failing answer's body says of those things that are expected of it.
+
+    A 503 whose body says `degraded` is degraded: the body knows more than its status.
+    """
+    if status.reason is not Reason.STATUS or not expect.json_:
+        return []
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    told = [
+        complaint
+        for path, condition in expect.json_.items()
+        for place, value in path.find(document)
+        for complaint in _value(condition, place, value)
+    ]
+    return [replace(one, text=f"{one.text} ({status.text})") for one in told]
+
+
 def judge_headers(expect: Expect, headers: Mapping[str, str]) -> Iterator[Complaint]:
     """Yield what the headers do not meet, signs of a cached answer included."""
     for name, condition in expect.headers.items():
@@ -207,12 +227,16 @@ def _values(path: JsonPath, condition: Condition, document: Any) -> Iterator[Com
     nothing = True
     for place, value in path.find(document):
         nothing = False
-        for text in condition.complaints(place, value):
-            mild = isinstance(value, str) and value.strip().lower() in _DEGRADED
-            state = State.DEGRADED if mild and condition.exists else State.DOWN
-            yield Complaint(state, Reason.BODY, text)
+        yield from _value(condition, place, value)
     if nothing and condition.exists:
         yield Complaint(State.DOWN, Reason.BODY, f"{path} is missing in the body")
+
+
+def _value(condition: Condition, place: str, value: Any) -> Iterator[Complaint]:
+    for text in condition.complaints(place, value):
+        mild = isinstance(value, str) and value.strip().lower() in _DEGRADED
+        state = State.DEGRADED if mild and condition.exists else State.DOWN
+        yield Complaint(state, Reason.BODY, text)
 
 
 def _freshness(fresh: Fresh, document: Any, *, now: datetime) -> Iterator[Complaint]:

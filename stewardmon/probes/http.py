@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -141,7 +141,7 @@ def judge(settings: HttpSettings, reply: Reply, *, now: datetime) -> tuple[bytes
         return b"", [Complaint(failure.state, failure.reason, failure.detail)]
     status = judging.judge_status(expect, reply.status, reply.headers.get("location", ""))
     if status is not None:
-        return body, [*_told_by_body(expect, body, status, now=now), status]
+        return body, judging.judge_failing(expect, body, status) or [status]
     if reply.too_large:
         return body, [Complaint(State.DOWN, Reason.TOO_LARGE, _too_large(settings.body_limit))]
     complaints = [
@@ -187,17 +187,10 @@ def measure(
         Measurement("probe_http_redirects", float(redirects)),
         Measurement("probe_http_ssl", float(reply.certificates is not None)),
         Measurement("probe_ip_protocol", 6.0 if ":" in reply.address else 4.0),
-        *timed(progress.phases),
+        Measurement("probe_dns_lookup_time_seconds", progress.phases["resolve"]),
+        *progress.timed(),
         *_certified(reply),
     )
-
-
-def timed(phases: Mapping[str, float]) -> Iterator[Measurement]:
-    """Yield the phases under blackbox_exporter's names, seconds each."""
-    for phase, seconds in phases.items():
-        yield Measurement("probe_http_duration_seconds", seconds, {"phase": phase})
-    if "resolve" in phases:
-        yield Measurement("probe_dns_lookup_time_seconds", phases["resolve"])
 
 
 def _certified(reply: Reply) -> tuple[Measurement, ...]:
@@ -213,23 +206,13 @@ def _certified(reply: Reply) -> tuple[Measurement, ...]:
 
 def failed(failure: Failure, progress: Progress) -> Outcome:
     """Return the outcome of an ask that got no whole answer."""
-    phases = progress.cut()
     return Outcome(
         state=failure.state,
         reason=failure.reason,
         detail=failure.detail,
-        phases=phases,
-        measurements=(*progress.measurements, *timed(phases)),
+        phases=progress.cut(),
+        measurements=progress.measurements(),
     )
-
-
-def _told_by_body(
-    expect: Expect, body: bytes, status: Complaint, *, now: datetime
-) -> list[Complaint]:
-    if status.reason is not Reason.STATUS or not body.lstrip().startswith(b"{"):
-        return []
-    told = [one for one in judging.judge_json(expect, body, now=now) if one.reason is Reason.BODY]
-    return [Complaint(one.state, one.reason, f"{one.text} ({status.text})") for one in told]
 
 
 def _complained(

@@ -12,7 +12,7 @@ from stewardmon.ports import Context, Kind
 from stewardmon.probes.exchange import Reply, exchange
 from stewardmon.probes.expect import moment
 from stewardmon.probes.failure import Failure
-from stewardmon.probes.http import decoded, timed
+from stewardmon.probes.http import decoded
 from stewardmon.probes.openai_api import (
     BODY_LIMIT,
     OpenAiApi,
@@ -48,7 +48,7 @@ class OpenAiProbe:
             measurements = (*_measured(reply, progress), *headroom(reply.headers))
             offered = models(reply)
         except Failure as failure:
-            return failed(failure, progress, measurements or tuple(timed(progress.cut())))
+            return failed(failure, progress, measurements)
         measurements += tuple(_retirements(self.settings.models, offered))
         missing = [model for model in self.settings.models if model not in offered]
         if missing:
@@ -57,7 +57,10 @@ class OpenAiProbe:
             return failed(lacking, progress, measurements)
         said = "; ".join(filter(None, (f"{len(offered)} models", traced(reply.headers))))
         return Outcome(
-            state=State.UP, detail=said, phases=progress.phases, measurements=measurements
+            state=State.UP,
+            detail=said,
+            phases=progress.phases,
+            measurements=(*progress.measurements(), *measurements),
         )
 
     async def close(self) -> None:
@@ -99,7 +102,6 @@ def _measured(reply: Reply, progress: Progress) -> Iterator[Measurement]:
     took = sum(progress.phases.values())
     yield Measurement("gen_ai_client_operation_duration_seconds", took, operation("models"))
     yield Measurement("probe_http_status_code", float(reply.status))
-    yield from timed(progress.phases)
     if reply.certificates is not None:
         expiry = reply.certificates.earliest_expiry
         yield Measurement("probe_ssl_earliest_cert_expiry", expiry)

@@ -155,13 +155,16 @@ def span(text: str) -> float | None:
 def failed(
     failure: Failure, progress: Progress, measurements: tuple[Measurement, ...] = ()
 ) -> Outcome:
-    """Return the outcome of an ask that the API did not answer as it should."""
+    """Return the outcome of an ask that the API did not answer as it should.
+
+    `measurements` are what it learned beyond the phases.
+    """
     return Outcome(
         state=failure.state,
         reason=failure.reason,
         detail=failure.detail,
         phases=progress.cut(),
-        measurements=(*progress.measurements, *measurements),
+        measurements=(*progress.measurements(), *measurements),
     )
 
 

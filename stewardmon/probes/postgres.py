@@ -18,6 +18,7 @@ from stewardmon.probes.progress import Progress
 from stewardmon.settings import Duration, Secret, Settings
 
 DOWN: Final = Measurement("pg_up", 0.0)
+PHASES: Final = "stewardmon_pg_duration_seconds"
 UP: Final = Measurement("pg_up", 1.0)
 
 # pg_stat_activity.state (PostgreSQL documentation, table 27.3).
@@ -94,12 +95,12 @@ class PostgresProbe:
 
     def __init__(self, settings: PostgresSettings) -> None:
         self.settings = settings
-        self.progress = Progress(DOWN)
+        self.progress = Progress(DOWN, series=PHASES)
         self._parameters = settings.parameters
 
     async def ask(self) -> Outcome:
         """Ask once; a database that fails is an outcome, with pg_up 0."""
-        progress = self.progress = Progress(DOWN)
+        progress = self.progress = Progress(DOWN, series=PHASES)
         settings = self.settings
         try:
             async with session(
@@ -130,7 +131,7 @@ class PostgresProbe:
             Measurement("stewardmon_pg_encrypted", float(talk.encrypted)),
             Measurement("pg_replication_is_replica", float(mode["standby"])),
             Measurement("pg_static", 1.0, {"short_version": _version(talk.server_version)}),
-            *timed(progress.phases),
+            *progress.timed(),
             *found,
         )
         if stuck:
@@ -178,21 +179,14 @@ def figures(row: Mapping[str, Any]) -> Iterator[Measurement]:
         yield Measurement(f"pg_stat_database_{name}", float(row[name] or 0), database)
 
 
-def timed(phases: Mapping[str, float]) -> Iterator[Measurement]:
-    """Yield how long each phase of the conversation took, seconds."""
-    for phase, seconds in phases.items():
-        yield Measurement("stewardmon_pg_duration_seconds", seconds, {"phase": phase})
-
-
 def failed(failure: Failure, progress: Progress) -> Outcome:
     """Return the outcome of a conversation that came to nothing."""
-    phases = progress.cut()
     return Outcome(
         state=failure.state,
         reason=failure.reason,
         detail=failure.detail,
-        phases=phases,
-        measurements=(*progress.measurements, *timed(phases)),
+        phases=progress.cut(),
+        measurements=progress.measurements(),
     )
 
 

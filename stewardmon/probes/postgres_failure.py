@@ -7,7 +7,7 @@ from typing import Final
 
 import psycopg
 
-from stewardmon.domain.outcome import Reason
+from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.redact import excerpt
 from stewardmon.probes.failure import Failure
 
@@ -103,7 +103,10 @@ def failure_of(error: psycopg.Error, where: str) -> Failure:
     last = words.strip().rpartition("\n")[2] or words
     said = excerpt(_PLACE.sub("", last).replace("FATAL:", "").replace("ERROR:", ""))
     sentence = _SENTENCES[reason].format(where=where)
-    return Failure(reason, f"{sentence} ({said})" if said else sentence)
+    # Class 42 is a query that asks for what is not there or not ours: the setup is at fault.
+    ours = (error.sqlstate or "").startswith("42")
+    state = State.MISCONFIGURED if ours else State.DOWN
+    return Failure(reason, f"{sentence} ({said})" if said else sentence, state=state)
 
 
 def _by_state(state: str | None) -> Reason | None:

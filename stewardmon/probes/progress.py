@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Final
 
 from stewardmon.domain.outcome import Measurement
+
+HTTP_PHASES: Final = "probe_http_duration_seconds"  # blackbox_exporter's name
 
 
 class Progress:
     """The phases of one ask, in seconds, and what may be said even if it gets no further.
 
-    A phase that is entered twice (redirects) adds up, as in blackbox_exporter.
+    `series` is the name under which the phases are measured. A phase that is entered twice
+    (redirects) adds up, as in blackbox_exporter.
     """
 
-    __slots__ = ("_since", "measurements", "phase", "phases")
+    __slots__ = ("_known", "_series", "_since", "phase", "phases")
 
-    def __init__(self, *measurements: Measurement) -> None:
+    def __init__(self, *known: Measurement, series: str = HTTP_PHASES) -> None:
         self.phases: dict[str, float] = {}
-        self.measurements = measurements
         self.phase = ""
+        self._known = known
+        self._series = series
         self._since = 0.0
 
     def enter(self, phase: str) -> None:
@@ -39,3 +44,12 @@ class Progress:
         if self.phase:
             phases[self.phase] = phases.get(self.phase, 0.0) + perf_counter() - self._since
         return phases
+
+    def timed(self) -> list[Measurement]:
+        """Return the phases so far as measurements."""
+        series = self._series
+        return [Measurement(series, took, {"phase": name}) for name, took in self.cut().items()]
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Return all that may be said of an ask that gets no further than this."""
+        return (*self._known, *self.timed())

@@ -1,0 +1,162 @@
+"""The postgres_query probe: a question of the operator's own, asked read-only and bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.ports import Context, Kind
+from stewardmon.probes.condition import Condition, Expected
+from stewardmon.probes.failure import Failure
+from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
+from stewardmon.probes.postgres_session import session
+from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.progress import Progress
+from stewardmon.settings import Duration, Settings
+
+_CURSOR: Final = "stewardmon_rows"
+_MOST_ROWS: Final = 10_000
+_MOST_VALUES: Final = 20  # series of one probe: a wide row must not become a flood
+
+
+def _one_statement(query: str) -> str:
+    """Refuse more than one statement: a second one could end the read-only transaction."""
+    text = query.strip().removesuffix(";").rstrip()
+    if not re.match(r"(?i)(?:select|with|values|table)\b", text):
+        raise ValueError("a query starts with SELECT, WITH, VALUES or TABLE")
+    if ";" in re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"", "", text):
+        raise ValueError("one statement only, without a semicolon inside")
+    return text
+
+
+class QuerySettings(Settings):
+    """A query, and what its answer must be.
+
+    `expect` holds conditions for columns, met by every row; `rows` one for the number of rows.
+    The first row's numeric columns become `stewardmon_query_value{column}`. At most `row_cap` rows
+    are read.
+    """
+
+    url: DatabaseUrl
+    query: Annotated[str, AfterValidator(_one_statement)]
+    expect: Mapping[str, Expected] = Field(default_factory=dict)
+    rows: Expected | None = None
+    row_cap: int = Field(default=1000, ge=1, le=_MOST_ROWS)
+    statement_timeout: Duration = timedelta(seconds=3)
+    lock_timeout: Duration = timedelta(milliseconds=500)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return what libpq takes; it holds the password."""
+        return parse_conninfo(self.url.get_secret_value())
+
+
+class QueryProbe:
+    """Asks one query."""
+
+    def __init__(self, settings: QuerySettings) -> None:
+        self.settings = settings
+        self.progress = Progress(series=PHASES)
+        self._parameters = settings.parameters
+
+    async def ask(self) -> Outcome:
+        """Ask once; the transaction is read-only and rolled back."""
+        progress = self.progress = Progress(series=PHASES)
+        settings = self.settings
+        try:
+            async with session(
+                self._parameters,
+                progress,
+                statement_timeout=settings.statement_timeout,
+                lock_timeout=settings.lock_timeout,
+                read_only=True,
+            ) as talk:
+                # A cursor, so that a million rows stay where they are.
+                await talk.rows(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {settings.query}")
+                found = await talk.rows(f"FETCH {settings.row_cap} FROM {_CURSOR}")
+        except Failure as failure:
+            return failed(failure, progress)
+        return _judged(settings, found, progress)
+
+    async def close(self) -> None:
+        """Nothing is kept between asks."""
+
+
+def _judged(settings: QuerySettings, found: list[dict[str, Any]], progress: Progress) -> Outcome:
+    complaints = tuple(_complaints(settings, found))
+    measurements = (
+        *progress.measurements(),
+        Measurement("stewardmon_query_rows", float(len(found))),
+        *_values(found),
+    )
+    detail = complaints[0] if complaints else f"{len(found)} rows as expected"
+    if len(complaints) > 1:
+        detail += f", and {len(complaints) - 1} more"
+    return Outcome(
+        state=State.DOWN if complaints else State.UP,
+        reason=Reason.FINDING if complaints else Reason.OK,
+        detail=detail,
+        phases=progress.phases,
+        measurements=measurements,
+        findings=complaints[:10],
+    )
+
+
+def _complaints(settings: QuerySettings, found: list[dict[str, Any]]) -> Iterator[str]:
+    if settings.rows is not None:
+        yield from settings.rows.complaints("the number of rows", len(found))
+    if settings.expect and not found:
+        yield "the query returned no row"
+    for number, row in enumerate(found, start=1):
+        for column, condition in settings.expect.items():
+            yield from _column(column, condition, row, number)
+
+
+def _column(
+    column: str, condition: Condition, row: Mapping[str, Any], number: int
+) -> Iterator[str]:
+    name = column if number == 1 else f"{column} of row {number}"
+    if column in row:
+        yield from condition.complaints(name, _plain(row[column]))
+    elif condition.exists and number == 1:
+        yield f"{column} is no column of the query"
+
+
+def _values(found: list[dict[str, Any]]) -> Iterator[Measurement]:
+    columns = list(found[0].items())[:_MOST_VALUES] if found else []
+    for column, value in columns:
+        plain = _plain(value)
+        if isinstance(plain, (int, float)):
+            yield Measurement("stewardmon_query_value", float(plain), {"column": column})
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as JSON would hold it; intervals are seconds, times ISO 8601."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return (
+        value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
+    )
+
+
+def make(settings: QuerySettings, _shared: Context) -> QueryProbe:
+    """Build the probe."""
+    return QueryProbe(settings)
+
+
+KIND: Final = Kind(
+    settings=QuerySettings,
+    make=make,
+    cost=lambda _: Cost(connections=1),
+    instance=lambda settings: shown(settings.parameters),
+)

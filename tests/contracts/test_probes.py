@@ -1,0 +1,114 @@
+"""What every kind of probe keeps to, whatever it asks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import pytest
+from pydantic import ValidationError
+
+from stewardmon.domain.outcome import Cost, Reason, State
+from stewardmon.ports import Kind
+from stewardmon.probes import KINDS
+from tests.support.probing import CONTEXT, asked
+from tests.support.servers import (
+    Behaviour,
+    closed_port,
+    drips,
+    floods,
+    garbage,
+    hangs,
+    hangs_up,
+    resets,
+    serving,
+)
+
+SECRET: Final = "hunter2hunter2"
+KEY: Final = f"sk-proj-{SECRET}"
+
+# The least that each kind needs, for a target on a port of this machine.
+LEAST: Final[dict[str, Any]] = {
+    "http": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
+    "postgres": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},
+    "postgres_query": {
+        "url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app",
+        "query": "SELECT 1 AS n",
+    },
+    "openai": {"url": "http://127.0.0.1:%d/v1", "key": KEY},
+}
+FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods)
+
+
+def settings(kind: str, port: int) -> dict[str, Any]:
+    """Return the least settings of a kind, aimed at a port."""
+    return {
+        key: value.replace("%d", str(port)) if isinstance(value, str) else value
+        for key, value in LEAST[kind].items()
+    }
+
+
+@pytest.fixture(params=sorted(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert set(LEAST) == set(KINDS)
+
+
+def test_a_kind_says_what_it_is(kind: str) -> None:
+    found = KINDS[kind]
+    assert isinstance(found, Kind)
+    made: Any = found.settings.model_validate(settings(kind, 1))
+    assert isinstance(found.cost(made), Cost)
+    assert found.cost(made) != Cost()
+    assert "127.0.0.1:1" in found.instance(made)
+
+
+def test_an_instance_and_a_repr_hold_no_secret(kind: str) -> None:
+    made: Any = KINDS[kind].settings.model_validate(settings(kind, 1))
+    assert SECRET not in KINDS[kind].instance(made)
+    assert SECRET not in repr(made)
+
+
+def test_an_unknown_key_is_a_mistake(kind: str) -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        KINDS[kind].settings.model_validate({**settings(kind, 1), "colour": "red"})
+
+
+def test_settings_have_a_schema_for_editors(kind: str) -> None:
+    assert KINDS[kind].settings.model_json_schema()["properties"]
+
+
+async def test_nothing_listening_is_down(kind: str) -> None:
+    outcome = await asked(kind, **settings(kind, closed_port()))
+    assert (outcome.state, outcome.reason) == (State.DOWN, Reason.REFUSED)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.__name__)
+async def test_a_broken_target_is_an_outcome_in_time(kind: str, fault: Behaviour) -> None:
+    async with serving(fault) as server:
+        outcome = await asked(kind, timeout=1.0, **settings(kind, server.port))
+    assert not outcome.success
+    assert outcome.state is State.DOWN
+    assert outcome.duration < 3
+    assert outcome.detail
+    assert "\n" not in outcome.detail
+    assert SECRET not in repr(outcome)
+
+
+async def test_a_probe_can_be_asked_again_and_cut_at_any_time(kind: str) -> None:
+    found = KINDS[kind]
+    async with serving(hangs) as server:
+        made = found.make(found.settings.model_validate(settings(kind, server.port)), CONTEXT)
+        for turns in (1, 2, 5, 20):
+            task = asyncio.ensure_future(made.ask())  # noqa: TID251 - to cancel it midway
+            for _ in range(turns):
+                await asyncio.wait([task], timeout=0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await made.close()
+        await made.close()
