@@ -10,6 +10,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from socket import gethostname
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
@@ -44,8 +45,9 @@ def parse_address(text: str) -> Address:
     # nowhere in use but in attacks.
     if not text.isprintable() or any(sign in text for sign in ' ",;:()<>[]\\'):
         raise ValueError("a mail address is written name@host")
+    name, _, host = text.rpartition("@")
     try:
-        address = Address(addr_spec=text)
+        address = Address(addr_spec=f"{name}@{host.encode('idna').decode()}")
     except (MessageError, ValueError, IndexError):
         raise ValueError("a mail address is written name@host") from None
     if not address.username or not address.domain:
@@ -133,6 +135,8 @@ class EmailChannel:
             start_tls=self._start_tls(),
             tls_context=self._tls,
             timeout=self._settings.timeout.total_seconds(),
+            # By default the name is looked up in DNS, which may be what is down.
+            local_hostname=gethostname(),
         )
         async with client:
             _, words = await client.send_message(message, recipients=[to])
@@ -152,6 +156,8 @@ class EmailChannel:
 
         if isinstance(error, SMTPRecipientsRefused) and error.recipients:
             error = error.recipients[0]
+        if "STARTTLS" in str(error) and not isinstance(error, SMTPResponseException):
+            return "it does not offer STARTTLS, and the message may not go unencrypted", False
         if isinstance(error, SMTPResponseException):
             said = self._safe(f"{error.code} {error.message}")
             return f"answered {said}", not 500 <= error.code <= 599
@@ -212,4 +218,4 @@ def _urgent(notification: Notification) -> bool:
 
 def _message_id(key: str, domain: str) -> str:
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
-    return f"<{digest}@{domain.encode('idna').decode()}>"
+    return f"<{digest}@{domain}>"

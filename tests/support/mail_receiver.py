@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -27,7 +28,7 @@ class _Session(SMTP):
 class MailReceiver:
     """`async with MailReceiver() as server`; `inbox` holds the mails as parsed messages."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, implicit_tls: ssl.SSLContext | None = None, **options: Any) -> None:
         self.inbox: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.sender_answer = ""
@@ -35,6 +36,7 @@ class MailReceiver:
         self.data_answer = ""
         self.hangs = False
         self.encrypted: list[bool] = []
+        self._implicit_tls = implicit_tls
         self._options = options
         self._sessions: list[asyncio.Event] = []
         self._server: asyncio.Server | None = None
@@ -50,6 +52,7 @@ class MailReceiver:
             lambda: _Session(self, self._ended(), self._options),
             "127.0.0.1",
             0,
+            ssl=self._implicit_tls,
         )
         return self
 
