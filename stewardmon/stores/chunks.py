@@ -18,54 +18,60 @@ from typing import Any, Final
 from stewardmon.errors import StoreError
 from stewardmon.stores.track import Track
 
-_HEAD: Final = struct.Struct("<BBIqi")  # version, what follows, count, first time, step
+_HEAD: Final = struct.Struct("<BBIqiI")  # version, what follows, count, first, step, bytes of steps
 _VERSION: Final = 1
 _STEPS: Final = 1  # steps differ: an array of 32-bit ones follows; else `step` is every one
 _VALUES: Final = 2  # values differ: an array of doubles follows; else one double
 _SMALL: Final = 6  # zlib's levels
 _FAST: Final = 1
 
+Seen = dict[tuple[int, bytes], "array[int]"]
+"""Times that were unpacked before: the series of one probe are sampled at the same instants."""
+
 
 def pack(track: Track) -> bytes:
     """Return the bytes of a track that is not empty and spans less than 24 days."""
-    times = track.times
+    times, what = track.times, 0
     steps = array("i", [later - earlier for earlier, later in pairwise(times)])
-    step = steps[0] if steps else 0
-    what, body = 0, b""
+    step, packed = steps[0] if steps else 0, b""
     if steps.count(step) != len(steps):
-        what, body = _STEPS, _shuffled(steps)
+        what, packed = _STEPS, zlib.compress(_shuffled(steps), _SMALL)
     raw = _bytes(track.values)
-    one = raw[:8]
-    if one * len(times) != raw:  # bits, not values: a stale marker is one of many NaNs
-        what, one, body = what | _VALUES, b"", body + _shuffled(track.values)
-    head = _HEAD.pack(_VERSION, what, len(times), times[0], step)
-    return head + one + (zlib.compress(body, _SMALL) if what else b"")
+    values = raw[:8]
+    if values * len(times) != raw:  # bits, not numbers: a stale marker is one of many NaNs
+        what, values = what | _VALUES, zlib.compress(_shuffled(track.values), _SMALL)
+    return _HEAD.pack(_VERSION, what, len(times), times[0], step, len(packed)) + packed + values
 
 
-def unpack(body: bytes) -> Track:
+def unpack(body: bytes, seen: Seen | None = None) -> Track:
     """Return the track that `pack` wrote; raises StoreError for anything else."""
     try:
-        return _unpack(body)
+        version, what, count, first, step, size = _HEAD.unpack_from(body)
+        if version != _VERSION:
+            raise StoreError(f"a chunk of the history (format {version}) needs a newer stewardmon")
+        start = _HEAD.size + size
+        values = body[start:]
+        return Track(
+            _times(body[_HEAD.size : start], first, seen)
+            if what & _STEPS
+            else array("q", range(first, first + count * step, step) if step else [first]),
+            _unshuffled("d", zlib.decompress(values))
+            if what & _VALUES
+            else _numbers("d", values * count),
+        )
     except (struct.error, zlib.error, ValueError) as error:
         raise StoreError(f"a chunk of the history is damaged ({error})") from None
 
 
-def _unpack(body: bytes) -> Track:
-    version, what, count, first, step = _HEAD.unpack_from(body)
-    if version != _VERSION:
-        raise StoreError(f"a chunk of the history (format {version}) needs a newer stewardmon")
-    start = _HEAD.size + (0 if what & _VALUES else 8)
-    rest = zlib.decompress(body[start:]) if what else b""
-    cut = 4 * (count - 1) if what & _STEPS else 0
-    if what & _STEPS:
-        times = array("q", accumulate(_unshuffled("i", rest[:cut]), initial=first))
-    elif step:
-        times = array("q", range(first, first + count * step, step))
-    else:
-        times = array("q", [first])
-    if what & _VALUES:
-        return Track(times, _unshuffled("d", rest[cut:]))
-    return Track(times, _numbers("d", body[_HEAD.size : start] * count))
+def _times(packed: bytes, first: int, seen: Seen | None) -> array[int]:
+    known = None if seen is None else seen.get((first, packed))
+    if known is not None:
+        return known
+    steps = _unshuffled("i", zlib.decompress(packed))
+    times = array("q", accumulate(steps, initial=first))
+    if seen is not None:
+        seen[first, packed] = times
+    return times
 
 
 def pack_batch(batch: Sequence[tuple[int, Track]]) -> bytes:

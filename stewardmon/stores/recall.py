@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from stewardmon.domain.labels import Labels, Matcher
-from stewardmon.stores.chunks import unpack
+from stewardmon.stores.chunks import Seen, unpack
 from stewardmon.stores.codec import loads
 from stewardmon.stores.rollups import STEP_MS, mean_of
 from stewardmon.stores.schema import chunk, series, tail
@@ -38,9 +38,9 @@ class Recall:
         newest = _newest(connection, start_ms, end_ms)
         raw = _chunks(connection, wanted, RAW, start_ms - HOUR_MS, end_ms)
         old = _chunks(connection, wanted, STEP_MS, start_ms - DAY_MS, end_ms)
-        found = []
+        found, seen = [], Seen()
         for ident, labels in wanted.items():
-            tracks = [unpack(body) for body in raw.get(ident, ())]
+            tracks = [unpack(body, seen) for body in raw.get(ident, ())]
             if ident in newest:
                 tracks.append(newest[ident])
             track = _over(old.get(ident, ()), tracks).between(start_ms, end_ms)

@@ -153,7 +153,6 @@ chunk: Final = Table(
     Column("samples", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("chunk_by_time", "resolution", "start_ms"),
-    sqlite_with_rowid=False,
 )
 
 # What has been written since the hour was last closed: a row a write, all series in it.

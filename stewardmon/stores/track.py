@@ -89,10 +89,12 @@ def joined(tracks: Sequence[Track]) -> Track:
     """Return several tracks as one; where they overlap, the later in line stays."""
     if len(tracks) == 1:
         return tracks[0]
-    times = array("q", b"".join(track.times.tobytes() for track in tracks))
-    values = array("d", b"".join(track.values.tobytes() for track in tracks))
-    edges = pairwise((one.times[0], one.times[-1]) for one in tracks if one.times)
+    times, values = array("q"), array("d")
+    for track in tracks:
+        times.extend(track.times)
+        values.extend(track.values)
     together = Track(times, values)
+    edges = pairwise((one.times[0], one.times[-1]) for one in tracks if one.times)
     if all(earlier[1] < later[0] for earlier, later in edges):
         return together
     return together.ordered()

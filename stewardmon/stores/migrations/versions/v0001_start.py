@@ -136,7 +136,6 @@ def _history() -> None:
         sa.Column("start_ms", sa.BigInteger, primary_key=True),
         sa.Column("samples", sa.Integer, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_index("chunk_by_time", "chunk", ["resolution", "start_ms"])
     op.create_table(
