@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Final
 
-from stewardmon.domain.units import WORD_UNITS, Dimension
+from stewardmon.domain.units import UP, WORD_UNITS, Dimension
 
 NO_DATA: Final = "no data"
 SPARKLINE: Final = 24  # characters that every phone shows on one line
@@ -43,7 +43,8 @@ def format_value(value: float | None, unit: str = "") -> str:
         case Dimension.MONEY:
             return f"{base:,.2f} USD" if math.isfinite(base) else f"{_number(base)} USD"
         case Dimension.STATE:
-            return {0.0: "down", 1.0: "up"}.get(value, _number(value))
+            named = {0.0: "down", 1.0: "up"} if known is UP else {}
+            return named.get(value, _number(value))
         case Dimension.COUNT:
             return _number(base)
 

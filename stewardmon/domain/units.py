@@ -54,6 +54,7 @@ BYTES: Final = Unit("bytes", Dimension.SIZE)
 PER_SECOND: Final = Unit("per_second", Dimension.RATE)
 USD: Final = Unit("usd", Dimension.MONEY)
 UP: Final = Unit("up", Dimension.STATE)
+YES_NO: Final = Unit("yes/no", Dimension.STATE)
 
 # What may follow a number in a condition (RULES.md).
 QUANTITY_UNITS: Final[dict[str, Unit]] = {
@@ -79,10 +80,11 @@ QUANTITY_UNITS: Final[dict[str, Unit]] = {
 }
 
 # What `unit:` of a word of the vocabulary may say. A share is kept as a ratio, so `%` there means
-# that the expression yields 0 to 1; `percent` is for expressions that yield 0 to 100.
+# that the expression yields 0 to 1; `percent` is for expressions that yield 0 to 100, and
+# `yes/no` for those that are conditions themselves.
 WORD_UNITS: Final[dict[str, Unit]] = {
     **{name: unit for name, unit in QUANTITY_UNITS.items() if name != "%"},
-    **{unit.name: unit for unit in (NUMBER, RATIO, SECONDS, BYTES, PER_SECOND, USD, UP)},
+    **{unit.name: unit for unit in (NUMBER, RATIO, SECONDS, BYTES, PER_SECOND, USD, UP, YES_NO)},
     "%": RATIO,
     "count": NUMBER,
     "percent": Unit("percent", Dimension.SHARE, Fraction(1, 100)),

@@ -1,0 +1,266 @@
+"""The built-in words of short conditions: what each one measures, and by which PromQL.
+
+Units and bounds are each word's own: shares are kept as 0 to 1, times in seconds, sizes in bytes.
+The metrics carry the names of blackbox_exporter, postgres_exporter and OpenTelemetry where those
+have one (DESIGN.md section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from types import MappingProxyType
+from typing import Final
+
+from stewardmon.domain.units import BYTES, PER_SECOND, RATIO, SECONDS, UP, USD, Unit
+from stewardmon.domain.word import Shape, Vocabulary, Word
+
+__all__ = ["BUILT_IN", "Vocabulary", "Word"]
+
+_APP: Final = {"job": 'job="app"'}
+_OPENAI: Final = {"job": 'job="openai"'}
+
+
+def _averaged(metric: str) -> str:
+    return f"avg by (job) (avg_over_time({metric}{{$selector}}[$window]))"
+
+
+def _p95(metric: str) -> str:
+    return f"quantile_over_time(0.95, {metric}{{$selector}}[$window])"
+
+
+def _gauge(
+    name: str,
+    metric: str,
+    unit: Unit,
+    about: str,
+    *,
+    expr: str,
+    high: float = inf,
+    matchers: Mapping[str, str] = MappingProxyType({}),
+    note: str = "",
+) -> Word:
+    """Return a word over one metric that is never negative, ready for functions and counting."""
+    return Word(
+        name=name,
+        expr=expr,
+        unit=unit,
+        about=about,
+        low=0.0,
+        high=high,
+        series=f"{metric}{{$selector}}",
+        counted=f"{metric}{{$selector}}",
+        matchers=matchers,
+        shape=Shape.JOB if " by (job) " in expr else Shape.SERIES,
+        metrics=(metric,),
+        note=note,
+    )
+
+
+_PUSHED: Final = "cannot be seen from outside: the app must push it or be scraped"
+_AGENT: Final = "from agent_logs, or from /api/monitoring/agent-metrics where that answers"
+
+_PLATFORM: Final = (
+    Word(
+        name="error_rate",
+        expr=f"1 - {_averaged('probe_success')}",
+        unit=RATIO,
+        about="share of the app's probes that failed in the window; a warning counts as success",
+        low=0.0,
+        high=1.0,
+        series="1 - probe_success{$selector}",
+        counted="probe_success{$selector}",
+        matchers=_APP,
+        shape=Shape.JOB,
+        metrics=("probe_success",),
+    ),
+    _gauge(
+        "response_time",
+        "probe_duration_seconds",
+        SECONDS,
+        "95th percentile of the app's probe durations; a timeout counts as infinitely slow",
+        expr=_p95("probe_duration_seconds"),
+        matchers=_APP,
+    ),
+    Word(
+        name="db_connection_failed",
+        expr="pg_up{$selector}",
+        unit=UP,
+        about="the newest attempt to connect to the database failed",
+        answer=("==", 0.0),
+        counted="pg_up{$selector}",
+        shape=Shape.SERIES,
+        metrics=("pg_up",),
+    ),
+    Word(
+        name="openai_api_error",
+        expr="probe_success{$selector}",
+        unit=UP,
+        about="the newest probe of the AI provider failed; its reason tells which class",
+        answer=("==", 0.0),
+        counted="probe_success{$selector}",
+        matchers=_OPENAI,
+        shape=Shape.SERIES,
+        metrics=("probe_success",),
+    ),
+    _gauge(
+        "memory_usage",
+        "process_resident_memory_bytes",
+        BYTES,
+        "the app's resident memory, averaged over the window",
+        expr="avg_over_time(process_resident_memory_bytes{$selector}[$window])",
+        matchers=_APP,
+        note=_PUSHED,
+    ),
+    Word(
+        name="cpu_usage",
+        expr="rate(process_cpu_seconds_total{$selector}[$window])",
+        unit=RATIO,
+        about="the app's use of one processor core; 200% is two cores busy",
+        low=0.0,
+        counted="process_cpu_seconds_total{$selector}",
+        matchers=_APP,
+        shape=Shape.SERIES,
+        metrics=("process_cpu_seconds_total",),
+        note=_PUSHED,
+    ),
+    Word(
+        name="certificate_lifetime_left",
+        expr="probe_ssl_earliest_cert_expiry{$selector} - time()",
+        unit=SECONDS,
+        about="time until the first certificate of the chain expires; negative once it has",
+        counted="probe_ssl_earliest_cert_expiry{$selector}",
+        shape=Shape.SERIES,
+        metrics=("probe_ssl_earliest_cert_expiry",),
+    ),
+    Word(
+        name="backup_age",
+        expr="time() - max by (job) (stewardmon_backup_last_success_timestamp_seconds{$selector})",
+        unit=SECONDS,
+        about="time since the newest complete backup",
+        low=0.0,
+        counted="stewardmon_backup_last_success_timestamp_seconds{$selector}",
+        shape=Shape.JOB,
+        metrics=("stewardmon_backup_last_success_timestamp_seconds",),
+    ),
+)
+
+_DATABASE: Final = (
+    _gauge(
+        "db_query_time",
+        "stewardmon_pg_query_duration_seconds",
+        SECONDS,
+        "95th percentile of how long the database takes for the probe's SELECT 1",
+        expr=_p95("stewardmon_pg_query_duration_seconds"),
+    ),
+    Word(
+        name="db_connections",
+        expr=(
+            "sum by (job) (avg_over_time(pg_stat_activity_count{$selector}[$window]))"
+            " / sum by (job) (avg_over_time(pg_settings_max_connections{$selector}[$window]))"
+        ),
+        unit=RATIO,
+        about="connections in use, as a share of max_connections",
+        low=0.0,
+        high=1.0,
+        counted="pg_settings_max_connections{$selector}",
+        shape=Shape.JOB,
+        metrics=("pg_stat_activity_count", "pg_settings_max_connections"),
+    ),
+    Word(
+        name="db_cache_hit_rate",
+        expr=(
+            "sum by (job) (rate(pg_stat_database_blks_hit{$selector}[$window]))"
+            " / (sum by (job) (rate(pg_stat_database_blks_hit{$selector}[$window]))"
+            " + sum by (job) (rate(pg_stat_database_blks_read{$selector}[$window])))"
+        ),
+        unit=RATIO,
+        about="share of blocks that PostgreSQL found in its own cache",
+        low=0.0,
+        high=1.0,
+        counted="pg_stat_database_blks_hit{$selector}",
+        shape=Shape.JOB,
+        metrics=("pg_stat_database_blks_hit", "pg_stat_database_blks_read"),
+    ),
+)
+
+_AI: Final = (
+    _gauge(
+        "ai_response_time",
+        "gen_ai_client_operation_duration_seconds",
+        SECONDS,
+        "95th percentile of the AI provider's whole answers to our canary",
+        expr=_p95("gen_ai_client_operation_duration_seconds"),
+    ),
+    _gauge(
+        "ai_first_token_time",
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        SECONDS,
+        "95th percentile of the time until the AI provider's first chunk arrives",
+        expr=_p95("gen_ai_client_operation_time_to_first_chunk_seconds"),
+    ),
+    _gauge(
+        "openai_rate_limit_left",
+        "stewardmon_openai_rate_limit_remaining_ratio",
+        RATIO,
+        "lowest share of a rate limit (requests or tokens) that was left in the window",
+        expr=(
+            "min by (job) (min_over_time("
+            "stewardmon_openai_rate_limit_remaining_ratio{$selector}[$window]))"
+        ),
+        high=1.0,
+        note="the provider's headers may be absent: then there is no data",
+    ),
+    _gauge(
+        "openai_cost_today",
+        "stewardmon_openai_cost_usd_today",
+        USD,
+        "what the AI provider has charged since midnight UTC",
+        expr="max by (job) (stewardmon_openai_cost_usd_today{$selector})",
+        note="needs an admin key of the AI provider",
+    ),
+)
+
+_AGENT_WORDS: Final = (
+    _gauge(
+        "throughput",
+        "stewardmon_agent_requests_per_second",
+        PER_SECOND,
+        "real requests that the AI agent answers, a second",
+        expr=(
+            "sum by (job) (avg_over_time(stewardmon_agent_requests_per_second{$selector}[$window]))"
+        ),
+        note=_AGENT,
+    ),
+    _gauge(
+        "cache_hit_rate",
+        "stewardmon_agent_cache_hit_ratio",
+        RATIO,
+        "share of real agent requests that the app answered from its cache",
+        expr=_averaged("stewardmon_agent_cache_hit_ratio"),
+        high=1.0,
+        note=_AGENT,
+    ),
+    _gauge(
+        "agent_error_rate",
+        "stewardmon_agent_error_ratio",
+        RATIO,
+        "share of real agent requests that failed",
+        expr=_averaged("stewardmon_agent_error_ratio"),
+        high=1.0,
+        note=_AGENT,
+    ),
+    _gauge(
+        "agent_response_time",
+        "stewardmon_agent_response_seconds",
+        SECONDS,
+        "95th percentile of how long real agent requests took, the worst in the window",
+        expr="max_over_time(stewardmon_agent_response_seconds{$selector}[$window])",
+        matchers={"quantile": 'quantile="0.95"'},
+        note=_AGENT,
+    ),
+)
+
+BUILT_IN: Final = Vocabulary(
+    {word.name: word for word in (*_PLATFORM, *_DATABASE, *_AI, *_AGENT_WORDS)}
+)
