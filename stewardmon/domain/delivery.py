@@ -107,10 +107,11 @@ def while_resting(
     delivery: Delivery, *, circuit: Circuit, now: datetime, more_contacts: bool
 ) -> Verdict:
     """Return what to do with a message whose channel rests: wait for it, and page elsewhere."""
-    return Verdict(
-        retry_at=max(now, circuit.rests_until or now),
-        falls_back=delivery.pages and more_contacts,
-    )
+    rests_until = circuit.rests_until
+    if rests_until is None or rests_until <= now:
+        # Another message is trying the channel right now: come back when it knows.
+        rests_until = now + SHORTEST_WAIT
+    return Verdict(retry_at=rests_until, falls_back=delivery.pages and more_contacts)
 
 
 def _kept_trying(delivery: Delivery) -> timedelta:

@@ -185,6 +185,12 @@ def test_while_a_channel_rests_its_pages_go_elsewhere_as_well() -> None:
     assert alone == Verdict(retry_at=NOW + 10 * SECOND, falls_back=False)
 
 
+def test_while_one_message_tries_the_others_come_back_soon() -> None:
+    trying = Circuit(failures=FAILURES_TO_OPEN, rests_until=NOW).started(NOW)
+    said = while_resting(row(), circuit=trying, now=NOW, more_contacts=False)
+    assert said.retry_at == NOW + SHORTEST_WAIT
+
+
 def test_a_rate_limit_never_delays_a_first_page() -> None:
     bucket = RateLimit.per_minute(1, now=NOW)
     for event in NotificationEvent:
