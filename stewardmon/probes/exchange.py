@@ -54,13 +54,22 @@ class Reply:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A request that was sent, its answer on the way."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A connection that is ready for its one request."""
 
     wire: Wire
+    transport: asyncio.Transport
     address: str
     certificates: Certificates | None
+
+    def send(self, asked: Request, progress: Progress) -> None:
+        progress.enter("processing")
+        self.transport.write(asked.raw)
+
+    def close(self) -> None:
+        """Hang up: nothing of the answer is wanted any more, so nothing is waited for."""
+        self.transport.abort()
 
 
 def request(
@@ -93,10 +102,17 @@ def request(
 async def exchange(
     asked: Request, progress: Progress, *, limit: int = BODY_LIMIT, guard: bool = False
 ) -> Reply:
-    """Send the request on a fresh connection and return the whole answer; raises Failure."""
-    async with send(asked, progress, limit=limit, guard=guard) as opened:
-        wire = opened.wire
+    """Send the request on a fresh connection and return the whole answer; raises Failure.
+
+    `guard` refuses private addresses.
+    """
+    opened = await _open(asked, progress, limit=limit, guard=guard)
+    wire = opened.wire
+    try:
+        opened.send(asked, progress)
         body = await wire.body()
+    finally:
+        opened.close()
     return Reply(
         status=wire.status,
         version=wire.version,
@@ -109,37 +125,37 @@ async def exchange(
 
 
 @asynccontextmanager
-async def send(
-    asked: Request,
-    progress: Progress,
-    *,
-    limit: int = BODY_LIMIT,
-    guard: bool = False,
-    streaming: bool = False,
-) -> AsyncIterator[Opened]:
-    """Send the request on a fresh connection, which lives as long as the context.
+async def streaming(
+    asked: Request, progress: Progress, *, limit: int = BODY_LIMIT, guard: bool = False
+) -> AsyncIterator[Wire]:
+    """Send the request and hand out its answer to be read chunk by chunk; raises Failure.
 
-    `guard` refuses private addresses. With `streaming`, the answer is to be read chunk by chunk.
-    Raises Failure.
+    The connection lives as long as the context.
     """
+    opened = await _open(asked, progress, limit=limit, guard=guard)
+    try:
+        opened.wire.stream_from(opened.transport)
+        opened.send(asked, progress)
+        yield opened.wire
+    finally:
+        opened.close()
+
+
+async def _open(asked: Request, progress: Progress, *, limit: int, guard: bool) -> _Opened:
     endpoint = asked.endpoint
     addresses = await resolve(endpoint.host, guard=guard, progress=progress)
     wire = Wire(progress, where=endpoint.authority, bodiless=asked.method == "HEAD", limit=limit)
     transport, address = await connect(
         addresses, host=endpoint.host, port=endpoint.port, protocol=wire, progress=progress
     )
+    if asked.tls is None:
+        return _Opened(wire, transport, address, None)
     try:
-        shown = None
-        if asked.tls is not None:
-            transport, shown = await _secure(transport, wire, asked.tls, endpoint, progress)
-        if streaming:
-            wire.stream_from(transport)
-        progress.enter("processing")
-        transport.write(asked.raw)
-        yield Opened(wire=wire, address=address, certificates=shown)
-    finally:
-        # Nothing of the answer is wanted any more, so nothing is waited for.
+        transport, shown = await _secure(transport, wire, asked.tls, endpoint, progress)
+    except BaseException:
         transport.abort()
+        raise
+    return _Opened(wire, transport, address, shown)
 
 
 async def _secure(

@@ -23,6 +23,7 @@ from stewardmon.probes.wire import BODY_LIMIT
 from stewardmon.settings import Secret, Settings
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_NO_STATUS: Final = Measurement("probe_http_status_code", 0.0)  # where no answer came
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -78,14 +79,14 @@ class HttpProbe:
 
     def __init__(self, settings: HttpSettings, *, clock: Clock, user_agent: str) -> None:
         self.settings = settings
-        self.progress = Progress()
+        self.progress = Progress(_NO_STATUS)
         self._clock = clock
         self._request = _prepare(settings, user_agent)
         self._guard = settings.allow_private is False
 
     async def ask(self) -> Outcome:
         """Ask once; a target that fails is an outcome."""
-        progress = self.progress = Progress()
+        progress = self.progress = Progress(_NO_STATUS)
         try:
             reply, redirects = await self._fetch(progress)
         except Failure as failure:

@@ -113,6 +113,8 @@ async def test_an_answer_that_is_none(behaviour: Behaviour, reason: Reason, says
     outcome = await ask_of(behaviour)
     assert (outcome.state, outcome.reason) == (State.DOWN, reason), outcome.detail
     assert says in outcome.detail
+    if reason not in (Reason.TOO_LARGE, Reason.REDIRECT):
+        assert measured(outcome)["probe_http_status_code"] == 0
 
 
 @pytest.mark.parametrize(
