@@ -119,8 +119,15 @@ def figures(targets: int, seconds: int) -> Iterator[Figure]:
 
 def _long_windows(seconds: int) -> Iterator[Figure]:
     world = World(20, DAY_MS)
-    short = evaluation_us(world, [plan(error_ratio(i)) for i in range(20)], seconds * 5)
-    long = evaluation_us(world, [plan(error_ratio(i, "24h")) for i in range(20)], seconds * 5)
+    # In turns, and the best of each: on a shared machine a neighbour can double a single figure.
+    turns = [
+        [
+            evaluation_us(world, [plan(error_ratio(i, window)) for i in range(20)], seconds * 3)
+            for window in ("5m", "24h")
+        ]
+        for _ in range(5)
+    ]
+    short, long = (min(column) for column in zip(*turns, strict=True))
     yield Figure("window of 5m", short, "us CPU")
     yield Figure("window of 24h", long, "us CPU")
     yield Figure("24h against 5m", long / short, "times", "<= 1.5")

@@ -25,7 +25,7 @@ from stewardmon.promql.nodes import (
     VectorSelector,
     unwrapped,
 )
-from stewardmon.promql.parser import check_label_name
+from stewardmon.promql.stream import check_label_name
 
 _PLAIN: Final = frozenset({ValueType.SCALAR, ValueType.VECTOR})
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.promql.frame import SeriesLike, SeriesSource, drop_name
-from stewardmon.promql.rolling import KINDS, Window
+from stewardmon.promql.kinds import KINDS, Window
 
 KEEPS_NAME: Final = frozenset({"first_over_time", "last_over_time"})
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
