@@ -162,7 +162,7 @@ def _write(rules: Path, target: str, receiver: str) -> None:
 async def _kill(victim: Victim, kills: int, chance: random.Random, tally: Tally) -> None:
     """Kill at random instants: often while starting, often in the middle of an incident."""
     for _ in range(kills):
-        await asyncio.sleep(chance.choice((chance.uniform(0.1, 1.2), chance.uniform(1.0, 4.0))))
+        await asyncio.sleep(chance.choice((chance.uniform(0.5, 2.0), chance.uniform(2.0, 6.0))))
         await victim.kill()
         tally.kills += 1
         await victim.start()
