@@ -19,7 +19,7 @@ class MaintenanceError(StewardmonError):
     """A window that cannot be, as one sentence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Once:
     """A single span, UTC, end not included."""
 
@@ -31,45 +31,42 @@ class Once:
         return self.end if self.start <= now < self.end else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recurring:
-    """The same local time on some weekdays (Monday is 0), for so long.
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """The same local hours on some weekdays (Monday is 0); an end before the start is next day's.
 
-    A start that the clocks skip is the first instant after the gap; of one that they show twice
+    A time that the clocks skip is the first instant after the gap; of one that they show twice
     it is the first.
     """
 
-    at: time
-    weekdays: frozenset[int]
+    days: frozenset[int]
+    start: time
+    end: time
     timezone: ZoneInfo
-    duration: timedelta
 
     def until(self, now: datetime) -> datetime | None:
-        """Return when the span that holds `now` ends, None outside of it; the latest of several."""
+        """Return when the span that holds `now` ends, None outside of it."""
         today = now.astimezone(self.timezone).date()
-        for back in range(self.duration // _DAY + 2):
-            day = today - back * _DAY
-            if day.weekday() not in self.weekdays:
+        for day in (today, today - _DAY):
+            if day.weekday() not in self.days:
                 continue
-            start = first_instant(datetime.combine(day, self.at), self.timezone)
-            if start <= now < start + self.duration:
-                return start + self.duration
+            ends_on = day if self.end > self.start else day + _DAY
+            starts = first_instant(datetime.combine(day, self.start), self.timezone)
+            ends = first_instant(datetime.combine(ends_on, self.end), self.timezone)
+            if starts <= now < ends:
+                return ends
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenanceWindow:
-    """Alerts that meet every matcher page nobody while it is open; without matchers, all alerts.
+class Maintenance:
+    """Alerts that meet every matcher page nobody while it is open; without matchers, all alerts."""
 
-    `id` is set for windows that were opened at run time.
-    """
-
+    id: str
     name: str
-    when: Once | Recurring
-    matchers: tuple[Matcher, ...] = ()
-    comment: str = ""
+    matchers: tuple[Matcher, ...]
+    span: Once | Weekly
     created_by: str = ""
-    id: str = ""
 
     def accepts(self, labels: Labels) -> bool:
         """Say whether the labels meet every matcher."""
@@ -77,38 +74,36 @@ class MaintenanceWindow:
 
     def over(self, now: datetime) -> bool:
         """Say whether the window will never open again."""
-        return isinstance(self.when, Once) and now >= self.when.end
+        return isinstance(self.span, Once) and now >= self.span.end
 
 
-def record_of(window: MaintenanceWindow) -> dict[str, object]:
+def record_of(window: Maintenance) -> dict[str, object]:
     """Return a window set at run time as the store keeps it."""
-    when = window.when
+    span = window.span
     body: dict[str, object] = {
         "name": window.name,
         "matchers": [[one.name, one.op.value, one.text] for one in window.matchers],
-        "comment": window.comment,
         "created_by": window.created_by,
     }
-    if isinstance(when, Once):
-        return {**body, "start": when.start.isoformat(), "end": when.end.isoformat()}
+    if isinstance(span, Once):
+        return {**body, "start": span.start.isoformat(), "end": span.end.isoformat()}
     return {
         **body,
-        "at": when.at.isoformat(),
-        "weekdays": sorted(when.weekdays),
-        "timezone": when.timezone.key,
-        "seconds": when.duration.total_seconds(),
+        "days": sorted(span.days),
+        "from": span.start.isoformat(),
+        "to": span.end.isoformat(),
+        "timezone": span.timezone.key,
     }
 
 
-def from_record(ident: str, record: Mapping[str, Any]) -> MaintenanceWindow:
+def from_record(ident: str, record: Mapping[str, Any]) -> Maintenance:
     """Return a window that the store kept. Raises MaintenanceError for what is not one."""
     try:
-        return MaintenanceWindow(
+        return Maintenance(
             id=ident,
             name=str(record["name"]),
-            when=_when(record),
             matchers=tuple(Matcher(name, Op(op), text) for name, op, text in record["matchers"]),
-            comment=str(record.get("comment", "")),
+            span=_span(record),
             created_by=str(record.get("created_by", "")),
         )
     except (KeyError, TypeError, ValueError, ExpressionError) as error:
@@ -117,13 +112,13 @@ def from_record(ident: str, record: Mapping[str, Any]) -> MaintenanceWindow:
         ) from None
 
 
-def _when(record: Mapping[str, Any]) -> Once | Recurring:
+def _span(record: Mapping[str, Any]) -> Once | Weekly:
     if "start" in record:
         start, end = (datetime.fromisoformat(record[key]) for key in ("start", "end"))
-        return Once(start=start.astimezone(UTC), end=end.astimezone(UTC))
-    return Recurring(
-        at=time.fromisoformat(record["at"]),
-        weekdays=frozenset(record["weekdays"]),
+        return Once(start.astimezone(UTC), end.astimezone(UTC))
+    return Weekly(
+        days=frozenset(record["days"]),
+        start=time.fromisoformat(record["from"]),
+        end=time.fromisoformat(record["to"]),
         timezone=ZoneInfo(record["timezone"]),
-        duration=timedelta(seconds=record["seconds"]),
     )
