@@ -2,8 +2,8 @@
 
 The language is Go's text/template with Prometheus' functions
 (prometheus.io/docs/prometheus/latest/configuration/template_reference/). `compile_template` is for
-loading: it refuses what Prometheus refuses. `expand` is for alerting: an error becomes text, for a
-broken annotation must not keep anybody from being paged.
+loading: it refuses what Prometheus refuses. `expand`, of a text or of a compiled template, is for
+alerting: an error becomes text, for a broken annotation must not keep anybody from being paged.
 """
 
 from __future__ import annotations
@@ -77,6 +77,31 @@ class Template:
         except RecursionError:
             raise TemplateError(self._located(run, "nested too deep", f"__alert_{name}")) from None
 
+    def expand(
+        self,
+        labels: Mapping[str, str],
+        value: float,
+        *,
+        external_labels: Mapping[str, str],
+        external_url: str,
+        query: Query,
+        now: datetime,
+        name: str = "",
+    ) -> str:
+        """Return what `render` does, its failure as text: the alert fires whatever happens here."""
+        try:
+            return self.render(
+                labels,
+                value,
+                external_labels=external_labels,
+                external_url=external_url,
+                query=query,
+                now=now,
+                name=name,
+            )
+        except TemplateError as failure:
+            return f"<error expanding template: {failure}>"
+
     def _located(self, run: Execution, reason: str, name: str) -> str:
         at = 0 if run.node is None else run.node.at
         before = (_PRELUDE + self.text)[: len(_PRELUDE) + at]
@@ -114,17 +139,16 @@ def expand(
     if "{{" not in text:
         return text
     try:
-        return compile_template(text).render(
-            labels,
-            value,
-            external_labels=external_labels,
-            external_url=external_url,
-            query=query,
-            now=now,
-            name=name,
-        )
-    except TemplateError as failure:
-        return f"<error expanding template: {failure}>"
+        template = compile_template(text)
     except ExpressionError as error:
         reason = f"error parsing template __alert_{name}: column {error.column}: {error}"
         return f"<error expanding template: {reason}>"
+    return template.expand(
+        labels,
+        value,
+        external_labels=external_labels,
+        external_url=external_url,
+        query=query,
+        now=now,
+        name=name,
+    )

@@ -150,6 +150,12 @@ def test_rendering_says_what_failed_and_where() -> None:
         )
 
 
+def test_a_compiled_template_tells_its_failure_as_text() -> None:
+    template = compile_template("{{ toUpper $value }}")
+    found = template.expand({}, 1.0, external_labels={}, external_url="", query=ask, now=NOW)
+    assert found.startswith("<error expanding template: error executing template __alert_: ")
+
+
 def test_a_missing_label_reads_as_empty() -> None:
     assert text_of("[{{ $labels.nope }}{{ .Labels.nope }}]") == "[]"
 
