@@ -35,5 +35,6 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "postgres": "postgres",
         "postgres_query": "postgres_query",
         "openai": "openai",
+        "openai_chat": "openai_chat",
     }
 )

@@ -36,6 +36,7 @@ LEAST: Final[dict[str, Any]] = {
         "query": "SELECT 1 AS n",
     },
     "openai": {"url": "http://127.0.0.1:%d/v1", "key": KEY},
+    "openai_chat": {"url": "http://127.0.0.1:%d/v1", "key": KEY, "model": "tiny"},
 }
 FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods)
 
