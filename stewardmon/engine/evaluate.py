@@ -204,13 +204,14 @@ class Evaluator:
     ) -> Finding:
         def expand(templates: Mapping[str, Template]) -> dict[str, str]:
             return {
-                name: template.render(
+                name: template.expand(
                     labels,
                     value,
                     external_labels=self.external_labels,
                     external_url=self.external_url,
                     query=lambda text: list(self.instant(plan(text), milliseconds(now))),
                     now=now,
+                    name=running.rule.name,
                 )
                 for name, template in templates.items()
             }
