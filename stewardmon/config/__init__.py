@@ -6,11 +6,10 @@ from stewardmon.config.alerts import load_rule_file
 from stewardmon.config.environment import Runtime, read_environment
 from stewardmon.config.loading import load
 from stewardmon.config.schema import schema
-from stewardmon.config.values import Config, InhibitRule
+from stewardmon.config.values import Config
 
 __all__ = [
     "Config",
-    "InhibitRule",
     "Runtime",
     "load",
     "load_rule_file",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,7 @@ class Alerting:
     evaluation_interval: timedelta = timedelta(seconds=1)
     external_labels: Mapping[str, str] = field(default_factory=dict)
     words: language.Vocabulary = language.BUILT_IN
+    warnings: tuple[str, ...] = ()
 
 
 def read_alerts(root: Entries, source: Source) -> Alerting:
@@ -83,7 +84,7 @@ def load_rule_file(path: Path) -> Alerting:
     source = Source(file=document.name, lines=document.lines, notes=notes)
     alerting = read_alerts(document.root, source)
     notes.check()
-    return alerting
+    return replace(alerting, warnings=notes.warnings())
 
 
 def _words(root: Entries, source: Source) -> language.Vocabulary:

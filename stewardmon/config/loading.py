@@ -62,6 +62,7 @@ def load(
         policies=oncall.policies,
         routes=oncall.routes,
         inhibit_rules=oncall.inhibit_rules,
+        maintenance=oncall.maintenance,
         flapping=oncall.flapping,
         evaluation_interval=alerting.evaluation_interval,
         external_labels=alerting.external_labels,

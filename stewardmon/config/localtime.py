@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from stewardmon.config.binding import Source
+from stewardmon.config.nodes import Entries
+
 _WRITTEN: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
 )
@@ -44,3 +47,21 @@ def read_instant(text: str, zone: ZoneInfo) -> Instant:
             f'write "{after:%Y-%m-%d %H:%M}" for the instant after'
         )
     return Instant(at, twice=first.utcoffset() != second.utcoffset())
+
+
+def noted_instant(
+    text: str, key: str, node: Entries, zone: ZoneInfo, source: Source
+) -> Instant | None:
+    """Return the instant under a key; what is none is noted, and so is one that comes twice."""
+    try:
+        instant = read_instant(text, zone)
+    except ValueError as error:
+        source.add(node.keys[key], f"{key}: {error}")
+        return None
+    if instant.twice:
+        source.warn(
+            node.keys[key],
+            f"{key} {text!r} comes twice in {zone}, where the clocks go back: the first is meant; "
+            "write the offset to say otherwise, such as 2026-10-25T02:30:00+01:00",
+        )
+    return instant

@@ -18,7 +18,9 @@ from stewardmon.config.rotations import read_overrides, read_rotations
 from stewardmon.config.routes import read_inhibitions, read_routes
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Duration, Settings, misnamed
-from stewardmon.config.values import InhibitRule
+from stewardmon.config.windows import read_windows
+from stewardmon.domain.inhibition import InhibitRule
+from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.oncall import Roster
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
@@ -33,6 +35,7 @@ TOP: Final = (
     "policies",
     "routes",
     "inhibit_rules",
+    "maintenance",
     "incidents",
 )
 
@@ -59,6 +62,7 @@ class OnCall:
     policies: Mapping[str, Policy]
     routes: tuple[Route, ...]
     inhibit_rules: tuple[InhibitRule, ...]
+    maintenance: tuple[Maintenance, ...]
     flapping: Flapping
 
 
@@ -87,6 +91,7 @@ def read_oncall(root: Entries, source: Source, kinds: Mapping[str, Kind]) -> OnC
         policies=policies,
         routes=routes,
         inhibit_rules=read_inhibitions(root, source),
+        maintenance=read_windows(root, source),
         flapping=_flapping(root, source),
     )
 

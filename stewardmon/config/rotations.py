@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stewardmon.config.binding import Source, bind, entries_of, items_of, mapping
-from stewardmon.config.localtime import Instant, read_instant
+from stewardmon.config.handover import Handover, read_handover
+from stewardmon.config.localtime import noted_instant
 from stewardmon.config.nodes import Entries, Place, find
 from stewardmon.config.people import known_person
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Day, Duration, Names, Settings, Zone, misnamed
 from stewardmon.domain.oncall import Override, Rotation
 
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY: Final = timedelta(days=1)
 _UTC: Final = ZoneInfo("UTC")
 # A Monday, from which rotations count that name no start.
 _FIRST_MONDAY: Final = date(2024, 1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """A time of day, and the weekday (Monday is 0) where there is one."""
-
-    at: time
-    weekday: int | None = None
-
-
-def _handover(value: Any) -> Any:
-    words = value.split() if isinstance(value, str) else []
-    weekday = None
-    if len(words) == 2:
-        name = words[0].lower()
-        weekday = next(
-            (n for n, day in enumerate(WEEKDAYS) if len(name) >= 3 and day.startswith(name)), None
-        )
-        if weekday is None:
-            raise ValueError(f"{words[0]!r} is not a weekday; one of Mon, Tue, … Sun")
-        words = words[1:]
-    if len(words) != 1:
-        raise ValueError('a hand-over is a weekday and a time, such as "Mon 09:00", or a time')
-    hours, _, minutes = words[0].partition(":")
-    try:
-        return Handover(time(int(hours), int(minutes)), weekday)
-    except ValueError:
-        raise ValueError(f'{words[0]!r} is not a time of day: write one such as "09:00"') from None
 
 
 class RotationEntry(Settings):
@@ -57,7 +28,7 @@ class RotationEntry(Settings):
 
     people: Annotated[Names, Field(min_length=1)]
     timezone: Zone = _UTC
-    handover: Annotated[Handover, BeforeValidator(_handover)] = Handover(time(9))
+    handover: Annotated[Handover, BeforeValidator(read_handover)] = Handover(time(9))
     every: Duration = timedelta(weeks=1)
     start: Day | None = None
 
@@ -146,8 +117,8 @@ def read_overrides(
 def _override(
     entry: OverrideEntry, node: Entries, rotation: Rotation, source: Source
 ) -> Override | None:
-    start = _instant(entry.start, "from", node, rotation.timezone, source)
-    end = _instant(entry.end, "to", node, rotation.timezone, source)
+    start = noted_instant(entry.start, "from", node, rotation.timezone, source)
+    end = noted_instant(entry.end, "to", node, rotation.timezone, source)
     if start is None or end is None:
         return None
     if end.at <= start.at:
@@ -161,21 +132,6 @@ def _override(
 
 def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _instant(text: str, key: str, node: Entries, zone: ZoneInfo, source: Source) -> Instant | None:
-    try:
-        instant = read_instant(text, zone)
-    except ValueError as error:
-        source.add(node.keys[key], f"{key}: {error}")
-        return None
-    if instant.twice:
-        source.warn(
-            node.keys[key],
-            f"{key} {text!r} comes twice in {zone}, where the clocks go back: the first is meant; "
-            "write the offset to say otherwise, such as 2026-10-25T02:30:00+01:00",
-        )
-    return instant
 
 
 def _refuse_overlap(

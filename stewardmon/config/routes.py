@@ -13,7 +13,7 @@ from stewardmon.config.nodes import Entries, Scalar, find
 from stewardmon.config.positions import place_in
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Duration, Names, Settings
-from stewardmon.config.values import InhibitRule
+from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.labels import Matcher
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import DEFAULT_GROUP_BY, Route
@@ -67,7 +67,7 @@ def read_routes(
             continue
         _check_policy(entry, row, source, policies, known)
         before = len(source.notes.mistakes)
-        matchers = _matchers(row, source, match=entry.match, written=entry.matchers)
+        matchers = read_row_matchers(row, source, match=entry.match, written=entry.matchers)
         if len(source.notes.mistakes) > before:
             continue
         name = entry.name or _route_name(entry.policy, matchers)
@@ -130,7 +130,7 @@ def _check_policy(
             )
 
 
-def _matchers(
+def read_row_matchers(
     row: Entries,
     source: Source,
     *,
@@ -138,6 +138,7 @@ def _matchers(
     written: tuple[str, ...],
     keys: tuple[str, str] = ("match", "matchers"),
 ) -> tuple[Matcher, ...]:
+    """Return the matchers of `match` and `matchers`; those that are none are noted."""
     found: list[Matcher] = []
     found.extend(_noted(lambda: equalities(match), row, keys[0], source) or ())
     for index, text in enumerate(written):
@@ -174,7 +175,7 @@ def read_inhibitions(root: Entries, source: Source) -> tuple[InhibitRule, ...]:
             match, written = getattr(entry, keys[0]), getattr(entry, keys[1])
             if not match and not written:
                 source.add(row.place, f"{keys[1]} is missing: an inhibition rule needs it")
-            sides.append(_matchers(row, source, match=match, written=written, keys=keys))
+            sides.append(read_row_matchers(row, source, match=match, written=written, keys=keys))
         rules.append(
             InhibitRule(
                 name=entry.name or f"inhibit-{len(rules) + 1}",

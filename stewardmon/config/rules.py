@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -69,19 +71,20 @@ def read_groups(root: Entries, source: Source, *, taken: frozenset[str]) -> tupl
 def _group(entry: GroupEntry, node: Entries, source: Source) -> RuleGroup:
     check_label_names(entry.labels, node, source, what=f"group {entry.name}")
     rules: list[AlertRule | RecordingRule] = []
-    seen: dict[tuple[str, Labels, str], Place] = {}
+    seen: dict[tuple[str, Labels], list[Place]] = defaultdict(list)
     for rule_node in items_of(node, "rules", source, wanted="alert or record, and expr"):
         rule = _rule(rule_node, entry.name, source)
         if rule is None:
             continue
-        identity = (rule.name, rule.labels, rule.expr)
-        first = seen.setdefault(identity, rule_node.place)
-        if first != rule_node.place:
-            source.add(
+        before = seen[rule.name, rule.labels]
+        if before:
+            source.warn(
                 rule_node.place,
-                f"{rule.name} stands twice in group {entry.name}, with the same labels and "
-                f"expression: the first is in line {first.line}",
+                f"{rule.name} stands {len(before) + 1} times in group {entry.name} with the same "
+                f"labels, first in line {before[0].line}: one cannot be told from the other",
             )
+        rule = replace(rule, twin=len(before))
+        before.append(rule_node.place)
         rules.append(rule)
     return RuleGroup(
         name=entry.name,

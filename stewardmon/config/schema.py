@@ -18,6 +18,7 @@ from stewardmon.config import (
     routes,
     rules,
     short,
+    windows,
 )
 from stewardmon.ports import Kind
 from stewardmon.probes import KINDS as PROBE_KINDS
@@ -62,6 +63,7 @@ def schema(
                     _with(policies.PolicyEntry, levels=_list(_of(policies.LevelEntry)))
                 ),
                 "routes": _list(_of(routes.RouteEntry)),
+                "maintenance": _list(_of(windows.WindowEntry)),
                 "inhibit_rules": _list(_of(routes.InhibitEntry)),
                 "incidents": _of(oncall.IncidentsEntry),
             },

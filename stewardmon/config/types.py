@@ -66,7 +66,8 @@ def _zone(value: Any) -> Any:
         raise ValueError(f"{_short(value)} is not a time zone; {right}") from None
 
 
-def _time(value: Any) -> Any:
+def read_time(value: Any) -> Any:
+    """Return the time of day that `09:00` is; raises ValueError for what is none."""
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f'{_short(value)} is not a time of day: write one such as "09:00"')
@@ -87,7 +88,7 @@ def _short(value: Any) -> str:
 
 _AS_TEXT: Final = WithJsonSchema({"type": "string"})
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str), _AS_TEXT]
-TimeOfDay = Annotated[time, BeforeValidator(_time), _AS_TEXT]
+TimeOfDay = Annotated[time, BeforeValidator(read_time), _AS_TEXT]
 Day = Annotated[date, BeforeValidator(_date), _AS_TEXT]
 LabelMap = Annotated[dict[str, str], AfterValidator(_labels)]
 Names = Annotated[

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from stewardmon.domain.labels import Matcher
+from stewardmon.domain.inhibition import InhibitRule
+from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.oncall import Roster
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
@@ -31,6 +32,7 @@ class Config:
     policies: Mapping[str, Policy]
     routes: tuple[Route, ...]
     inhibit_rules: tuple[InhibitRule, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
     flapping: Flapping = field(default_factory=Flapping)
     evaluation_interval: timedelta = timedelta(seconds=1)
     external_labels: Mapping[str, str] = field(default_factory=dict)
@@ -46,16 +48,3 @@ class Config:
         return tuple(
             rule for group in self.groups for rule in group.rules if isinstance(rule, AlertRule)
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InhibitRule:
-    """Alerts that match `target` page nobody while one that matches `source` fires.
-
-    Both must have the same values for the labels in `equal` (Alertmanager's inhibit_rules).
-    """
-
-    name: str
-    source: tuple[Matcher, ...]
-    target: tuple[Matcher, ...]
-    equal: tuple[str, ...] = ()

@@ -25,7 +25,8 @@ class AlertRule:
 
     `subject`, `threshold`, `comparison` and `unit` describe the expression's first comparison, for
     messages and charts. `condition` is the short spelling where the rule was written so.
-    `source` is `file:line`.
+    `source` is `file:line`. `twin` counts the rules before this one that share its name and labels
+    within the group, as Prometheus allows.
     """
 
     name: str
@@ -45,11 +46,12 @@ class AlertRule:
     threshold: float | None = None
     unit: str = ""
     source: str = ""
+    twin: int = 0
 
     @property
     def key(self) -> str:
         """Return the identity by which state is carried over a reload or a restart."""
-        return f"{self.group}/{self.name}/{self.labels.fingerprint()}"
+        return f"{self.group}/{self.name}/{self.labels.fingerprint()}{_twin(self.twin)}"
 
     @property
     def severity(self) -> str:
@@ -66,11 +68,16 @@ class RecordingRule:
     group: str
     labels: Labels = field(default_factory=Labels)
     source: str = ""
+    twin: int = 0
 
     @property
     def key(self) -> str:
         """Return the identity by which state is carried over a reload."""
-        return f"{self.group}/{self.name}/{self.labels.fingerprint()}"
+        return f"{self.group}/{self.name}/{self.labels.fingerprint()}{_twin(self.twin)}"
+
+
+def _twin(number: int) -> str:
+    return f"/{number + 1}" if number else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,3 +208,99 @@ def test_ten_thousand_rules_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     path.write_text("groups:\n- name: g\n  rules:\n" + rules)
     assert len(load_rule_file(path).groups[0].rules) == 10_000
+
+
+def test_rules_of_one_name_and_labels_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    rule = "  - alert: Down\n    expr: up == "
+    path.write_text(f"groups:\n- name: g\n  rules:\n{rule}0\n{rule}1\n{rule}2\n")
+    keys = [rule.key for rule in load_rule_file(path).groups[0].rules]
+    assert len(set(keys)) == 3
+    assert keys[0].startswith("g/Down/")
+
+
+def written(tmp_path: Path, more: str) -> Path:
+    for example in EXAMPLES.glob("*.yml"):
+        shutil.copy(example, tmp_path)
+    oncall = tmp_path / "oncall.yml"
+    oncall.write_text(oncall.read_text() + more)
+    return tmp_path
+
+
+def test_maintenance_windows_come_weekly_or_once(tmp_path: Path) -> None:
+    more = (
+        "maintenance:\n"
+        '  - {name: deploys, days: [Thu], from: "18:00", to: "18:30", timezone: Europe/Berlin,\n'
+        "     match: {job: [app, web]}}\n"
+        '  - {name: move, from: "2026-12-24 02:00", to: "2026-12-24 04:00"}\n'
+    )
+    deploys, move = load(written(tmp_path, more), ENVIRON).maintenance
+    assert deploys.accepts(Labels({"job": "app"}))
+    assert not deploys.accepts(Labels({"job": "database"}))
+    thursday = datetime(2026, 7, 2, 16, 0, tzinfo=UTC)
+    assert deploys.span.until(thursday) == datetime(2026, 7, 2, 16, 30, tzinfo=UTC)
+    assert deploys.span.until(datetime(2026, 7, 3, 16, 0, tzinfo=UTC)) is None
+    assert move.span.until(datetime(2026, 12, 24, 3, tzinfo=UTC)) is not None
+
+
+@pytest.mark.parametrize(
+    ("window", "sentence"),
+    [
+        ('from: "18:00", to: "25:00"', "to: '25:00' is not a time of day"),
+        ('from: "18:00", to: "19:00", days: [Thursay]', "'Thursay' is not a weekday"),
+        ('from: "2026-12-24 02:00", to: "2026-12-23 02:00"', "before it begins"),
+        ('from: "2026-12-24 02:00", to: "2026-12-25 02:00", days: Mon', "days wants times of day"),
+        ('from: "18:00"', "to is missing"),
+    ],
+)
+def test_a_maintenance_window_that_is_none(tmp_path: Path, window: str, sentence: str) -> None:
+    folder = written(tmp_path, f"maintenance:\n  - {{name: w, {window}}}\n")
+    with pytest.raises(ConfigError, match=sentence):
+        load(folder, ENVIRON)
+
+
+def test_an_inhibition_rule_is_read_as_alertmanager_reads_it(tmp_path: Path) -> None:
+    more = (
+        "inhibit_rules:\n"
+        "  - source_matchers: ['severity=\"critical\"']\n"
+        '    target_matchers: [severity=~"warning|info", team!=web]\n'
+        "    equal: [instance]\n"
+    )
+    (rule,) = load(written(tmp_path, more), ENVIRON).inhibit_rules
+    assert rule.is_source(Labels({"severity": "critical"}))
+    assert rule.is_target(Labels({"severity": "info", "team": "core"}))
+    assert not rule.is_target(Labels({"severity": "info", "team": "web"}))
+    assert rule.equal == ("instance",)
+
+
+def test_an_override_that_comes_twice_is_warned_of(tmp_path: Path) -> None:
+    folder = written(tmp_path, "")
+    oncall = folder / "oncall.yml"
+    oncall.write_text(oncall.read_text().replace("2026-12-24 09:00", "2026-10-25 02:30"))
+    config = load(folder, ENVIRON)
+    assert config.roster.overrides[0].start == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert any("comes twice in Europe/Berlin" in warning for warning in config.warnings)
+
+
+def test_names_whose_data_may_be_missing_are_warned_of(tmp_path: Path) -> None:
+    folder = written(tmp_path, "")
+    alerts = folder / "alerts.yml"
+    alerts.write_text("alerts:\n  - {name: Memory, condition: memory_usage > 512MB}\n")
+    (warning,) = [one for one in load(folder, ENVIRON).warnings if "memory_usage" in one]
+    assert warning.startswith("alerts.yml:2:20: memory_usage may have no data")
+
+
+def test_words_of_ones_own(tmp_path: Path) -> None:
+    folder = written(tmp_path, "")
+    (folder / "alerts.yml").write_text(
+        "vocabulary:\n"
+        "  queue_length: {expr: 'avg_over_time(queue_jobs[$window])', unit: '', about: jobs}\n"
+        "alerts:\n"
+        "  - {name: Queue, condition: queue_length > 50, duration: 5m, clear: queue_length < 10,\n"
+        "     runbook: 'https://run.example.org/queue', level: 2, depends_on: database}\n"
+    )
+    (rule,) = load(folder, ENVIRON).rules
+    assert "avg_over_time(queue_jobs[5m])" in rule.expr
+    assert rule.clear_expr is not None
+    assert (rule.level, rule.depends_on) == (2, ("database",))
+    assert dict(rule.annotations) == {"runbook_url": "https://run.example.org/queue"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stewardmon.config.nodes import Scalar
+from stewardmon.config.nodes import Entries, Scalar
 from stewardmon.config.notes import Notes
 from stewardmon.config.positions import place_in
 from stewardmon.config.reader import Document, parse
@@ -51,7 +51,10 @@ def test_a_word_is_found_again(text: str, word: str) -> None:
 def test_a_value_inside_a_flow_mapping() -> None:
     found = parse(b"a: {b: x > 1, c: 2}\n", Notes(), name="a.yml")
     assert found is not None
-    scalar = found.root.nodes["a"].nodes["b"]  # type: ignore[union-attr, call-overload]
+    inner = found.root.nodes["a"]
+    assert isinstance(inner, Entries)
+    scalar = inner.nodes["b"]
+    assert isinstance(scalar, Scalar)
     assert place_in(scalar, 3, found.lines) == (1, 10)
 
 
