@@ -12,13 +12,13 @@ from pydantic import AfterValidator, ConfigDict, Field, FilePath, PositiveInt
 
 from stewardmon.settings import Duration, Secret, Settings
 
-LONGEST_TIMEOUT: Final = timedelta(seconds=60)
+LONGEST_TIMEOUT: Final = timedelta(seconds=30)  # what the sender allows any channel
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 
 
 def _timeout(value: timedelta) -> timedelta:
     if not timedelta(0) < value <= LONGEST_TIMEOUT:
-        raise ValueError("a channel's timeout lies above 0s and is at most 1m")
+        raise ValueError("a channel's timeout lies above 0s and is at most 30s")
     return value
 
 
