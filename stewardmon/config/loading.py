@@ -25,7 +25,7 @@ from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.placeholders import refuse_placeholders
 from stewardmon.config.probes import Retention, read_probes
 from stewardmon.config.reader import Document, parse, read
-from stewardmon.config.shipped import ALERTS, ENVIRONMENT, ONCALL, PROBES, shipped
+from stewardmon.config.shipped import ALERTS, ENVIRONMENT, ONCALL, PROBES, shipped, untouched
 from stewardmon.config.values import Config
 from stewardmon.errors import ConfigError
 from stewardmon.ports import Kind, ProbeSpec
@@ -93,9 +93,10 @@ class _Loading:
         """Return the file of that name: the operator's, else the shipped or the guide's one."""
         path = self.folder / name if self.folder else None
         document: Document | None
-        if path is not None and (path.exists() or path.is_symlink()):
+        there = path is not None and (path.exists() or path.is_symlink())
+        if path is not None and there and not (name == PROBES and untouched(path)):
             document = read(path, self.notes)
-        elif self._misnamed(name):
+        elif not there and self._misnamed(name):
             return None
         elif name == PROBES:
             name = ENVIRONMENT

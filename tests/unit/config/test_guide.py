@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from stewardmon.config import Config, load
 from stewardmon.config.guide import guide_text
+from stewardmon.config.shipped import shipped
 from stewardmon.errors import ConfigError
 
 GUIDE = {
@@ -86,6 +88,17 @@ def test_the_guides_placeholders_are_refused_by_the_variables_name(name: str, va
     assert [str(mistake) for mistake in refused.value.mistakes] == [
         f"environment: the value of ${{{name}}} is a placeholder of the guide: put the real value"
     ]
+
+
+def test_the_shipped_probes_are_the_guides_until_they_are_edited(tmp_path: Path) -> None:
+    probes = tmp_path / "probes.yml"
+    shutil.copy(shipped() / "probes.yml", probes)
+    environ = {"DATABASE_URL": GUIDE["DATABASE_URL"]}
+    assert set(instances(load(tmp_path, environ))) == {"database"}
+
+    probes.write_text(probes.read_text() + "# mine now\n")
+    with pytest.raises(ConfigError, match="NEXT_PUBLIC_APP_URL is not set"):
+        load(tmp_path, environ)
 
 
 def test_a_folder_that_is_none_is_a_mistake(tmp_path: Path) -> None:
