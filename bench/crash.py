@@ -118,7 +118,9 @@ class Victim:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while True:
                 with suppress(httpx.HTTPError):
-                    answer = await client.request(method, self.url + path, json=body, headers=headers)
+                    answer = await client.request(
+                        method, self.url + path, json=body, headers=headers
+                    )
                     if answer.status_code < 500:
                         return answer.json()
                 await asyncio.sleep(0.05)
@@ -126,7 +128,7 @@ class Victim:
 
 async def run(kills: int, seed: int, *, say: Any = print) -> Tally:
     """Run outages until `kills` have struck; return the tally."""
-    chance = random.Random(seed)  # noqa: S311 - instants to kill at, not secrets
+    chance = random.Random(seed)
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="stewardmon-crash-") as name:
         folder = Path(name)
@@ -187,8 +189,9 @@ async def _outage(
         await asyncio.sleep(chance.uniform(0, 6))
     target.down = False
     await receiver.wait_for(
-        lambda one: one["stewardmon"]["event"] == "resolved"
-        and one["stewardmon"]["incident"] == incident,
+        lambda one: (
+            one["stewardmon"]["event"] == "resolved" and one["stewardmon"]["incident"] == incident
+        ),
         after=seen,
     )
 

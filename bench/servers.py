@@ -29,7 +29,7 @@ class Target:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=4096)
-        self.url = "http://127.0.0.1:{}/".format(self._server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
 
     async def close(self) -> None:
         assert self._server is not None
@@ -40,7 +40,9 @@ class Target:
             await reader.readuntil(b"\r\n\r\n")
             self.asked += 1
             status = b"503 Service Unavailable" if self.down else b"200 OK"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            writer.write(
+                b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+            )
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
@@ -59,7 +61,7 @@ class Receiver:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}/page".format(self._server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/page"
 
     async def close(self) -> None:
         assert self._server is not None

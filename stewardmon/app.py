@@ -1,4 +1,4 @@
-"""The composition root: builds everything from the configuration, owns tasks, signals and reload."""
+"""The composition root: builds everything from the configuration, owns tasks and reload."""
 
 from __future__ import annotations
 
@@ -171,7 +171,10 @@ class App:
             self.live.config_error = str(error)
             return str(error)
         orphans = evaluating.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
-        former = (*self._gone(targets), *self._delivering.channels.values())
+        former: list[Probe | Channel] = [
+            *self._gone(targets),
+            *self._delivering.channels.values(),
+        ]
         self._watch.change(targets)
         self._evaluating.change(evaluator, interval=config.evaluation_interval)
         self._delivering.channels = channels
@@ -187,7 +190,7 @@ class App:
     # Building
 
     def _targets(self, config: Config) -> list[Target]:
-        """Return the probes to watch; one whose entry is unchanged keeps its probe and its state."""
+        """Return the probes to watch; one whose entry is unchanged keeps its state."""
         known = self._watch.targets if hasattr(self, "_watch") else {}
         context = self._context()
         targets = []
@@ -305,7 +308,7 @@ class App:
             await self._clock.sleep(HOUSEKEEPING_EVERY)
 
     def _own_figures(self) -> Mapping[tuple[str, str, str], float]:
-        """Return what no metric holds: how long probes are silent, how often rules fail in a row."""
+        """Return what no metric holds: how long probes are silent, how often rules failed."""
         now = self._clock.now()
         figures: dict[tuple[str, str, str], float] = {}
         for name, target in self._watch.targets.items():

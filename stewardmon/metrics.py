@@ -45,9 +45,7 @@ EVALUATION_FAILURES: Final = Counter(
     ["rule"],
     registry=REGISTRY,
 )
-ALERTS: Final = Gauge(
-    "stewardmon_alerts", "Alerts by state.", ["state"], registry=REGISTRY
-)
+ALERTS: Final = Gauge("stewardmon_alerts", "Alerts by state.", ["state"], registry=REGISTRY)
 INCIDENTS: Final = Gauge(
     "stewardmon_incidents", "Incidents that are not resolved, by state.", ["state"],
     registry=REGISTRY,

@@ -173,6 +173,12 @@ Points = Sequence[tuple[int, float]]
 class History(Protocol):
     """Samples of the past, for windows after a restart, charts, replay and reports."""
 
+    async def open(self) -> None:
+        """Connect and migrate."""
+
+    async def close(self) -> None:
+        """Let go."""
+
     async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
         """Append samples (milliseconds, value); stale markers are kept."""
 

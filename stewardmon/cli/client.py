@@ -18,9 +18,7 @@ class Daemon:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(
-            base_url=self.url, headers=headers, timeout=15, trust_env=False
-        )
+        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=15, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON at a path. Raises StewardmonError where there is none."""

@@ -18,6 +18,7 @@ from stewardmon.demo.serving import Listener
 
 SECRET: Final = "demo-pager"  # noqa: S105 - signs messages between two parts of one demo
 
+
 class Pager:
     """Receives webhooks on loopback, checks their signatures, prints them, and can answer them."""
 

@@ -140,7 +140,7 @@ def _opening(showing: Showing) -> str:
         else f"{showing.speed:g} times as fast: the matrix's two hours take {hours:.0f} s"
     )
     return (
-        "THIS IS A SIMULATION. The platform, its faults and the people are played on this machine;\n"
+        "THIS IS A SIMULATION. The platform, its faults and the people are played here;\n"
         "the daemon, the sockets and the PostgreSQL are real. Nobody outside is called.\n"
         f"Scenario {showing.scenario.name}: {showing.scenario.about}; {pace}.\n"
         "Starting PostgreSQL and the platform…"

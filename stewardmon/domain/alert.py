@@ -14,6 +14,12 @@ from stewardmon.errors import EvaluationError
 
 RESOLVED_KEPT_FOR: Final = timedelta(minutes=15)  # Prometheus' resolvedRetention
 ALERT_NAME: Final = "alertname"
+RANK: Final = {
+    "critical": 0,
+    "error": 1,
+    "warning": 2,
+    "info": 3,
+}  # an unknown severity is critical
 
 
 class AlertState(StrEnum):
@@ -137,7 +143,9 @@ def advance(
 
     running = sum(alert.state is not AlertState.RESOLVED for alert in after.values())
     if 0 < limit < running:
-        raise LimitExceededError(f"rule {rule.name}: exceeded limit of {limit} with {running} alerts")
+        raise LimitExceededError(
+            f"rule {rule.name}: exceeded limit of {limit} with {running} alerts"
+        )
     return Advance(alerts=after, changed=tuple(changed), dropped=tuple(dropped))
 
 
@@ -145,9 +153,7 @@ class LimitExceededError(EvaluationError):
     """More alerts than the group's `limit`: the rule's alerts are cleared and it is in error."""
 
 
-def _present(
-    rule: AlertRule, before: Alert | None, finding: Finding, *, now: datetime
-) -> Alert:
+def _present(rule: AlertRule, before: Alert | None, finding: Finding, *, now: datetime) -> Alert:
     if before is None or before.state is AlertState.RESOLVED:
         before = Alert(
             rule=rule.key,

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from stewardmon.domain.alert import Alert
-from stewardmon.domain.policy import Policy
 from stewardmon.domain.labels import Labels
+from stewardmon.domain.policy import Policy
 
 
 class IncidentState(StrEnum):

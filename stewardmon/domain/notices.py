@@ -51,7 +51,7 @@ def change(
     steps: Iterable[Step], *, desk: Desk, now: datetime, alerts: tuple[Alert, ...] = (),
     forgotten: tuple[str, ...] = (),
 ) -> Change:  # fmt: skip
-    """Return the one transaction that makes all these steps, and the alerts behind them, durable."""
+    """Return the one transaction that makes these steps, and their alerts, durable."""
     moved = tuple(steps)
     newest = {step.incident.id: step.incident for step in moved}
     return Change(

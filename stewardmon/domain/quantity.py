@@ -8,8 +8,8 @@ from typing import Final
 
 from stewardmon.errors import ExpressionError
 
-# Prometheus' units (prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and-time-durations):
-# a day is always 24 hours, a week 7 days, a year 365 days. Milliseconds each.
+# Prometheus' units (prometheus.io/docs/prometheus/latest/querying/basics/, "Float literals and time
+# durations"): a day is always 24 hours, a week 7 days, a year 365 days. Milliseconds each.
 UNITS_MS: Final[dict[str, int]] = {
     "y": 365 * 24 * 3_600_000,
     "w": 7 * 24 * 3_600_000,
@@ -47,8 +47,8 @@ def parse_duration(text: str) -> timedelta:
         unit_ms = UNITS_MS[part[2]]
         if smallest is not None and unit_ms >= smallest:
             raise ExpressionError(
-                f"{_short(text)} is not a duration: {part[2]} stands twice or after a smaller unit; "
-                f"{_RIGHT}",
+                f"{_short(text)} is not a duration: {part[2]} stands twice or after a "
+                f"smaller unit; {_RIGHT}",
                 column=at + 1,
             )
         total += _whole(part[1], text, at) * unit_ms
@@ -78,7 +78,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _whole(digits: str, text: str, at: int) -> int:
-    # Nineteen digits exceed 292 years in any unit; int() on a megabyte of digits would take minutes.
+    # Nineteen digits exceed 292 years in any unit; int() on a megabyte of them takes minutes.
     if len(digits.lstrip("0")) > 19:
         raise ExpressionError(_too_long(text), column=at + 1)
     return int(digits)

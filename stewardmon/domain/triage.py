@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 from stewardmon.domain import escalation
-from stewardmon.domain.alert import Alert
+from stewardmon.domain.alert import RANK, Alert
 from stewardmon.domain.answers import By, resolve
 from stewardmon.domain.incident import Event, EventKind, Incident, IncidentState
 from stewardmon.domain.labels import Labels
@@ -62,7 +62,7 @@ class Arrival:
 
 
 def arrivals(alerts: Iterable[Alert], routes: Sequence[Route]) -> tuple[Arrival, ...]:
-    """Return firing alerts by the incident group they belong to; those no route wants are left out."""
+    """Return firing alerts by the incident group they belong to, less those no route wants."""
     groups: dict[tuple[str, Labels], list[Alert]] = defaultdict(list)
     by_name: dict[str, Route] = {}
     for alert in alerts:
@@ -132,9 +132,7 @@ def symptom(incident: Incident, alert: Alert, why: Mute, *, now: datetime) -> St
     event = Event(
         incident=incident.id, at=now, kind=EventKind.SYMPTOM, detail=f"{line}: {why.reason}"
     )
-    return Step(
-        incident=replace(incident, symptoms=(*incident.symptoms, line)), events=(event,)
-    )
+    return Step(incident=replace(incident, symptoms=(*incident.symptoms, line)), events=(event,))
 
 
 def _is_the_same(known: Incident, flapping: Flapping, now: datetime) -> bool:
@@ -162,9 +160,7 @@ def _reopen(known: Incident, arrival: Arrival, *, book: Book, now: datetime) -> 
         resolved_by="",
         symptoms=(),
     )
-    event = Event(
-        incident=known.id, at=now, kind=EventKind.REOPENED, detail=_names(arrival.alerts)
-    )
+    event = Event(incident=known.id, at=now, kind=EventKind.REOPENED, detail=_names(arrival.alerts))
     if flips <= book.flapping.limit:
         return escalation.settled(Step(incident=again, events=(event,)))
     steady = book.flapping.reopen_within
@@ -227,8 +223,5 @@ def _names(alerts: Sequence[Alert]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-_RANK: Final = {"critical": 0, "error": 1, "warning": 2, "info": 3}
-
-
 def _worst(severities: Iterable[str]) -> str:
-    return min(severities, key=lambda severity: _RANK.get(severity, 0))
+    return min(severities, key=lambda severity: RANK.get(severity, 0))

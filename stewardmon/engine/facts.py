@@ -14,7 +14,7 @@ from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.runbooks import runbook
 from stewardmon.errors import StewardmonError
 from stewardmon.ports import Clock
-from stewardmon.promql import Engine, Matrix, plan
+from stewardmon.promql import Engine, plan
 
 SHOWN: Final = 24  # characters of a sparkline that every phone shows on one line
 SPAN_MS: Final = 15 * 60_000
@@ -53,8 +53,6 @@ class FactFinder:
         try:
             result = self._engine.range(plan(rule.subject), end - SPAN_MS, end, step)
         except StewardmonError:
-            return ""
-        if not isinstance(result, Matrix):
             return ""
         for labels, points in result.series:
             if labels.without(NAME) == alert.origin:

@@ -42,7 +42,7 @@ class Tape:
 
 
 class Recorder:
-    """Buffers samples and writes them behind the loops' backs; a failing disk costs only history."""
+    """Buffers samples and writes them in batches; a failing disk costs only history."""
 
     def __init__(
         self, history: History, clock: Clock, *, beat: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""Keeps the loops alive: names them, restarts one that dies of a bug, knows when each last worked."""
+"""Keeps the loops alive: restarts one that dies of a bug, knows when each last worked."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -58,13 +58,13 @@ async def test_a_stopped_database_pages_climbs_is_taken_and_its_recovery_is_told
     }
     async with stewardmon(tmp_path, tmp_path / "rules", environ) as daemon:
         await asyncio.to_thread(own_postgres.stop, "immediate")
-        stopped = monotonic()
+        stopped = perf_counter()
         page = await receiver.wait_for(_says("page", 1), after=0)
-        paged = monotonic()
+        paged = perf_counter()
         assert paged - stopped <= HOLD + 2.5
 
         await receiver.wait_for(_says("escalated", 2), after=0)
-        assert abs(monotonic() - paged - LEVEL_2) <= 1.0
+        assert abs(perf_counter() - paged - LEVEL_2) <= 1.0
 
         incident = page["stewardmon"]["incident"]
         answer = await daemon.post(f"/api/incidents/{incident}/ack", {"by": "senior"})

@@ -65,7 +65,7 @@ def test_a_reload_keeps_the_ticks_of_what_stays() -> None:
 def test_no_name_is_due_twice_in_one_take_and_none_is_lost(
     names: list[str], jumps: list[float]
 ) -> None:
-    schedule = Schedule({name: 7.0 for name in names}, now=0.0)
+    schedule = Schedule(dict.fromkeys(names, 7.0), now=0.0)
     now = 0.0
     for jump in jumps:
         now += jump

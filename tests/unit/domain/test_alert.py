@@ -42,9 +42,7 @@ def finding(labels: Labels = LABELS, value: float = 1.0) -> Finding:
     )
 
 
-def picture(
-    one: AlertRule, seen: str, *, stays: Callable[[Alert], bool] = lambda _: False
-) -> str:
+def picture(one: AlertRule, seen: str, *, stays: Callable[[Alert], bool] = lambda _: False) -> str:
     """Return the states after each second of `seen`."""
     active: dict[Labels, Alert] = {}
     states = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import time
 
 import pytest
 
@@ -16,10 +16,11 @@ from stewardmon.domain.step import Step
 from tests.support.builders import BOOK, EVERYBODY, MATRIX, ROUTE, at, firing, person, roster
 
 
-
 def opened(book: triage.Book = BOOK) -> Incident:
     """Return an incident that has just opened, before anybody was called."""
-    arrival = triage.Arrival(route=ROUTE, group=firing().labels.only("alertname"), alerts=(firing(),))
+    arrival = triage.Arrival(
+        route=ROUTE, group=firing().labels.only("alertname"), alerts=(firing(),)
+    )
     return triage.admit(arrival, None, book=book, now=at()).incident
 
 
@@ -38,7 +39,7 @@ def kinds(moved: Step) -> list[EventKind]:
 def test_levels_are_called_at_their_times_until_the_last_repeats() -> None:
     incident = opened()
     heard: list[tuple[int, str]] = []
-    for minute in range(0, 181):
+    for minute in range(181):
         moved = step(incident, minutes=minute)
         heard += [(minute, one) for one in called(moved)]
         incident = moved.incident

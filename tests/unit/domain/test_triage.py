@@ -41,7 +41,9 @@ def test_alerts_of_one_name_become_one_incident() -> None:
 
 
 def test_the_first_route_that_accepts_wins() -> None:
-    warnings = Route(name="w", policy="matrix", matchers=(Matcher("severity", Op.EQUAL, "warning"),))
+    warnings = Route(
+        name="w", policy="matrix", matchers=(Matcher("severity", Op.EQUAL, "warning"),)
+    )
     routes = (warnings, *BOOK.routes)
     found = triage.arrivals([firing(severity="warning"), firing()], routes)
     assert {one.route.name for one in found} == {"w", "all"}
@@ -150,9 +152,7 @@ def test_a_symptom_is_shown_once_on_its_cause() -> None:
     incident = admitted(firing()).incident
     cause = Mute(kind=MuteKind.INHIBITION, by="Database Issues", reason="the database is down")
     first = triage.symptom(incident, firing("High Error Rate", job="app"), cause, now=at())
-    again = triage.symptom(
-        first.incident, firing("High Error Rate", job="app"), cause, now=at()
-    )
+    again = triage.symptom(first.incident, firing("High Error Rate", job="app"), cause, now=at())
     assert first.incident.symptoms == ("High Error Rate app",)
     assert again.events == ()
 
