@@ -36,5 +36,8 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "postgres_query": "postgres_query",
         "openai": "openai",
         "openai_chat": "openai_chat",
+        "tcp": "tcp",
+        "tls": "tls",
+        "dns": "dns",
     }
 )

@@ -6,12 +6,14 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import ssl
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Final, TypeVar
 
 from stewardmon.domain.outcome import Reason
+from stewardmon.probes.certificates import Certificates, certificates
 from stewardmon.probes.endpoint import literal
 from stewardmon.probes.failure import Failure, failure_of
 from stewardmon.probes.progress import Progress
@@ -114,3 +116,24 @@ async def connect(
         else:
             return opened[0], address
     raise failure_of(failure, host=host, port=port) from None
+
+
+async def secure(
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    *,
+    host: str,
+    port: int,
+    progress: Progress,
+) -> tuple[asyncio.Transport, Certificates | None]:
+    """Return the connection under TLS and the certificates that were shown; raises Failure."""
+    progress.enter("tls")
+    loop = asyncio.get_running_loop()
+    try:
+        secured = await loop.start_tls(transport, protocol, context, server_hostname=host)
+    except OSError as error:
+        raise failure_of(error, host=host, port=port) from None
+    if secured is None:
+        raise Failure(Reason.RESET, f"{host}:{port} hung up amid the TLS handshake")
+    return secured, certificates(secured.get_extra_info("ssl_object"))

@@ -9,12 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from stewardmon.domain.outcome import Reason
-from stewardmon.probes.dial import connect, resolve
+from stewardmon.probes.certificates import Certificates
+from stewardmon.probes.dial import connect, resolve, secure
 from stewardmon.probes.endpoint import Endpoint
-from stewardmon.probes.failure import Failure, failure_of
 from stewardmon.probes.progress import Progress
-from stewardmon.probes.tls import Certificates, certificates
 from stewardmon.probes.wire import BODY_LIMIT, Wire
 
 
@@ -151,26 +149,15 @@ async def _open(asked: Request, progress: Progress, *, limit: int, guard: bool) 
     if asked.tls is None:
         return _Opened(wire, transport, address, None)
     try:
-        transport, shown = await _secure(transport, wire, asked.tls, endpoint, progress)
+        transport, shown = await secure(
+            transport,
+            wire,
+            asked.tls,
+            host=endpoint.host,
+            port=endpoint.port,
+            progress=progress,
+        )
     except BaseException:
         transport.abort()
         raise
     return _Opened(wire, transport, address, shown)
-
-
-async def _secure(
-    transport: asyncio.Transport,
-    wire: Wire,
-    context: ssl.SSLContext,
-    endpoint: Endpoint,
-    progress: Progress,
-) -> tuple[asyncio.Transport, Certificates | None]:
-    progress.enter("tls")
-    loop = asyncio.get_running_loop()
-    try:
-        secured = await loop.start_tls(transport, wire, context, server_hostname=endpoint.host)
-    except OSError as error:
-        raise failure_of(error, host=endpoint.host, port=endpoint.port) from None
-    if secured is None:
-        raise Failure(Reason.RESET, f"{endpoint.authority} hung up amid the TLS handshake")
-    return secured, certificates(secured.get_extra_info("ssl_object"))

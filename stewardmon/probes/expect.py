@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.redact import excerpt
+from stewardmon.probes.certificates import Certificates
 from stewardmon.probes.condition import Condition, Expected, Pattern, search, shown
 from stewardmon.probes.jsonpath import JsonPath, parse_path
-from stewardmon.probes.tls import Certificates
 from stewardmon.settings import Duration, Settings
 
 # The words by which health endpoints say "not well, but not dead" (PLATFORM.md section 1).

@@ -13,12 +13,12 @@ from pydantic import AfterValidator, ByteSize, Field, FilePath
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
+from stewardmon.probes.certificates import context
 from stewardmon.probes.endpoint import Endpoint, parse_url
 from stewardmon.probes.exchange import Reply, Request, exchange, request
 from stewardmon.probes.expect import Complaint, Expect
 from stewardmon.probes.failure import Failure
 from stewardmon.probes.progress import Progress
-from stewardmon.probes.tls import context
 from stewardmon.probes.wire import BODY_LIMIT
 from stewardmon.settings import Secret, Settings
 

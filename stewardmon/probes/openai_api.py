@@ -12,11 +12,11 @@ from pydantic import AfterValidator, FilePath
 
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.probes.certificates import context
 from stewardmon.probes.endpoint import Endpoint, parse_url
 from stewardmon.probes.exchange import Request, request
 from stewardmon.probes.failure import Failure
 from stewardmon.probes.progress import Progress
-from stewardmon.probes.tls import context
 from stewardmon.settings import Secret, Settings
 
 BODY_LIMIT: Final = 4 * 1024 * 1024  # some compatible servers list hundreds of models at length

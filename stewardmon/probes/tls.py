@@ -1,91 +1,162 @@
-"""TLS: contexts shared by setting, and what the peer's certificates say."""
+"""The tls probe: the handshake alone, and how long the certificates will last."""
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal
 
-import certifi
+from pydantic import Field, FilePath
 
-_NAMES: Final = {"commonName": "CN", "organizationName": "O"}
+from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.domain.redact import excerpt
+from stewardmon.ports import Clock, Context, Kind
+from stewardmon.probes.address import SERIES, Place
+from stewardmon.probes.certificates import Certificates, context
+from stewardmon.probes.condition import Pattern, search
+from stewardmon.probes.dial import connect, resolve, secure
+from stewardmon.probes.failure import Failure
+from stewardmon.probes.progress import Progress
+from stewardmon.settings import Settings
+
+_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificates:
-    """What the peer showed: expiry in seconds since 1970, subject and issuer of its own one.
+class TlsSettings(Settings):
+    """Where to shake hands, and what the certificates must be.
 
-    `earliest_expiry` is over everything that the server sent, `expiry` the server's own.
+    `lifetime_left` is the least share of a certificate's whole life that must remain (PLATFORM.md
+    section 5 warns at a quarter); `min_days` the least days.
     """
 
-    version: str
-    earliest_expiry: float
-    expiry: float
-    issued: float
-    subject: str
-    issuer: str
-
-    @property
-    def expires_at(self) -> datetime:
-        """Return the moment when the first certificate of the chain expires."""
-        return datetime.fromtimestamp(self.earliest_expiry, UTC)
+    address: Place
+    name: str | None = None
+    verify: bool | FilePath = True
+    lifetime_left: float = Field(default=0.0, ge=0, le=1)
+    min_days: float = Field(default=0.0, ge=0)
+    min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    issuer: Pattern | None = None
 
 
-@lru_cache(maxsize=64)
-def context(verify: bool | Path = True) -> ssl.SSLContext:
-    """Return the shared context of a setting: the system's roots, a file of roots, or no check.
+class TlsProbe:
+    """Shakes hands with one server."""
 
-    Loading the roots costs some 20 ms, so there is one context a setting. Raises OSError where
-    the file cannot be read as PEM.
-    """
-    if verify is False:
-        # The setting's own words: the target is measured, nothing secret is entrusted to it.
-        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        unverified.check_hostname = False
-        unverified.verify_mode = ssl.CERT_NONE
-        return unverified
-    if verify is not True:
-        return ssl.create_default_context(cafile=str(verify))
-    system = ssl.get_default_verify_paths()
-    # A slim system may come without roots; certifi's are Mozilla's.
-    return ssl.create_default_context(cafile=None if system.cafile else certifi.where())
+    def __init__(self, settings: TlsSettings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.progress = Progress(series=SERIES)
+        self._clock = clock
+
+    async def ask(self) -> Outcome:
+        """Ask once; where the certificate is refused, look at it again to say why."""
+        progress = self.progress = Progress(series=SERIES)
+        try:
+            shown = await self._handshake(progress, self.settings.verify)
+        except Failure as failure:
+            return await self._failed(failure, progress)
+        progress.leave()
+        now = self._clock.now()
+        complaint = _complaint(self.settings, shown, now=now)
+        days = (shown.expires_at - now) / timedelta(days=1)
+        return Outcome(
+            state=State.DEGRADED if complaint else State.UP,
+            reason=Reason.CERTIFICATE if complaint else Reason.OK,
+            detail=complaint or f"valid for {days:.0f} days more; issued by {_words(shown)}",
+            phases=progress.phases,
+            measurements=(*progress.measurements(), *measured(shown, now=now)),
+        )
+
+    async def close(self) -> None:
+        """Nothing is kept between asks."""
+
+    async def _handshake(self, progress: Progress, verify: bool | Path) -> Certificates:
+        place = self.settings.address
+        addresses = await resolve(place.host, guard=False, progress=progress)
+        wire = asyncio.Protocol()
+        transport, _ = await connect(
+            addresses, host=place.host, port=place.port, protocol=wire, progress=progress
+        )
+        try:
+            transport, shown = await secure(
+                transport,
+                wire,
+                context(verify),
+                host=self.settings.name or place.host,
+                port=place.port,
+                progress=progress,
+            )
+        finally:
+            transport.abort()
+        if shown is None:
+            raise Failure(Reason.TLS, f"{place} showed no certificate")
+        return shown
+
+    async def _failed(self, failure: Failure, progress: Progress) -> Outcome:
+        phases, measurements = progress.cut(), progress.measurements()
+        detail = failure.detail
+        if failure.reason is Reason.CERTIFICATE:
+            try:
+                shown = await self._handshake(Progress(series=SERIES), verify=False)
+            except Failure:
+                pass  # the first answer stands
+            else:
+                detail += f"; it is {_words(shown)}, valid until {shown.expires_at:%Y-%m-%d}"
+                measurements += measured(shown, now=self._clock.now())
+        return Outcome(
+            state=failure.state,
+            reason=failure.reason,
+            detail=detail,
+            phases=phases,
+            measurements=measurements,
+        )
 
 
-def certificates(connection: ssl.SSLObject) -> Certificates | None:
-    """Return what the peer showed in its handshake, None where it showed nothing."""
-    chain = [_decoded(one) for one in _chain(connection)]
-    if not chain:
-        own = connection.getpeercert()
-        chain = [own] if own else []
-    if not chain:
-        return None
-    expiries = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in chain]
-    own = chain[0]
-    return Certificates(
-        version=connection.version() or "",
-        earliest_expiry=float(min(expiries)),
-        expiry=float(expiries[0]),
-        issued=float(ssl.cert_time_to_seconds(str(own["notBefore"]))),
-        subject=_name(own.get("subject", ())),
-        issuer=_name(own.get("issuer", ())),
+def measured(shown: Certificates, *, now: datetime) -> tuple[Measurement, ...]:
+    """Return what blackbox_exporter shows of certificates, and the share of life that is left."""
+    return (
+        Measurement("probe_ssl_earliest_cert_expiry", shown.earliest_expiry),
+        Measurement("probe_ssl_last_chain_expiry_timestamp_seconds", shown.expiry),
+        Measurement("probe_tls_version_info", 1.0, {"version": shown.version.replace("v", " ")}),
+        Measurement("stewardmon_tls_lifetime_left_ratio", left(shown, now=now)),
     )
 
 
-def _chain(connection: ssl.SSLObject) -> list[Any]:
-    # Public only since Python 3.13, and there without the decoded form that is wanted here.
-    native = getattr(connection, "_sslobj", None)
-    read = getattr(native, "get_unverified_chain", None)
-    return list(read() or ()) if read is not None else []
+def left(shown: Certificates, *, now: datetime) -> float:
+    """Return the share of the server's own certificate's life that remains, 0 to 1."""
+    whole = max(1.0, shown.expiry - shown.issued)
+    remains = (datetime.fromtimestamp(shown.expiry, UTC) - now).total_seconds()
+    return min(1.0, max(0.0, remains / whole))
 
 
-def _decoded(certificate: Any) -> dict[str, Any]:
-    info: dict[str, Any] = certificate.get_info()
-    return info
+def _complaint(settings: TlsSettings, shown: Certificates, *, now: datetime) -> str:
+    days = (shown.expires_at - now) / timedelta(days=1)
+    share = left(shown, now=now)
+    if days < settings.min_days:
+        return f"a certificate expires in {days:.1f} days, expected at least {settings.min_days:g}"
+    if share < settings.lifetime_left:
+        return (
+            f"{share:.0%} of the certificate's life is left ({days:.1f} days),"
+            f" expected at least {settings.lifetime_left:.0%}"
+        )
+    if _VERSIONS.index(shown.version) < _VERSIONS.index(settings.min_version):
+        return f"the server speaks {shown.version}, expected at least {settings.min_version}"
+    if settings.issuer is not None and not search(settings.issuer, shown.issuer):
+        return f'the issuer is "{excerpt(shown.issuer)}", expected {settings.issuer}'
+    return ""
 
 
-def _name(parts: Any) -> str:
-    named = {key: value for part in parts for key, value in part}
-    return ", ".join(f"{short}={named[key]}" for key, short in _NAMES.items() if key in named)
+def _words(shown: Certificates) -> str:
+    return excerpt(shown.issuer or "nobody that it names", 80)
+
+
+def make(settings: TlsSettings, shared: Context) -> TlsProbe:
+    """Build the probe."""
+    return TlsProbe(settings, clock=shared.clock)
+
+
+KIND: Final = Kind(
+    settings=TlsSettings,
+    make=make,
+    cost=lambda _: Cost(connections=1),
+    instance=lambda settings: str(settings.address),
+)
