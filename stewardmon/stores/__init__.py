@@ -7,6 +7,7 @@ from typing import Final
 
 from stewardmon.errors import StoreError
 from stewardmon.ports import History, Store
+from stewardmon.stores.leadership import Alone, Leadership
 from stewardmon.stores.memory import MemoryHistory, MemoryStore
 
 _MEMORY: Final = "memory://"
@@ -34,3 +35,16 @@ def open_store(url_or_path: str) -> tuple[Store, History]:
             f"a state cannot be kept at {scheme}: name a path, sqlite:///path or postgresql://…"
         )
     return databases.sqlite(Path(path))
+
+
+def leadership(store: Store, *, holder: str) -> Leadership:
+    """Return the right to decide over a state; only on PostgreSQL somebody else may have it.
+
+    `holder` names this process for people. Once led, a state raises fence.DeposedError from commit
+    and claim when another process has taken over.
+    """
+    if isinstance(store, MemoryStore):
+        return Alone()
+    from stewardmon.stores import databases  # noqa: PLC0415
+
+    return databases.leadership(store, holder=holder)

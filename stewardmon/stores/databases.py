@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stewardmon.ports import Store
 from stewardmon.stores.history import SqlHistory
+from stewardmon.stores.leader import AdvisoryLeadership
+from stewardmon.stores.leadership import Alone, Leadership
 from stewardmon.stores.postgres import PostgresDialect
 from stewardmon.stores.sql import SqlStore
 from stewardmon.stores.sqlite import SqliteDialect
@@ -22,6 +25,13 @@ def sqlite(path: Path) -> tuple[SqlStore, SqlHistory]:
 def postgres(url: str) -> tuple[SqlStore, SqlHistory]:
     """Return a state and a history in one database, over connections of their own."""
     return SqlStore(PostgresDialect(url)), SqlHistory(PostgresDialect(url))
+
+
+def leadership(store: Store, *, holder: str) -> Leadership:
+    """Return the right to decide over a state; `holder` names this process for people."""
+    if isinstance(store, SqlStore) and isinstance(store.dialect, PostgresDialect):
+        return AdvisoryLeadership(store, store.dialect, holder=holder)
+    return Alone()
 
 
 def history_path(state: Path) -> Path:

@@ -13,6 +13,9 @@ from stewardmon.errors import StoreError
 class Dialect(Protocol):
     """How one database is claimed, opened, checked and understood."""
 
+    patience: float | None
+    """Seconds after which a job is taken to hang; None where the database sees to it itself."""
+
     def hold(self) -> None:
         """Claim the state for this process; raises StoreError where another one has it."""
 
@@ -30,6 +33,9 @@ class Dialect(Protocol):
 
     def size(self, connection: Connection) -> int:
         """Return the bytes in use on disk, 0 where that is somebody else's care."""
+
+    def interrupt(self, connection: Connection) -> None:
+        """Make a call fail that hangs in another thread."""
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

@@ -15,12 +15,12 @@ from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import Labels, Matcher
 from stewardmon.ports import Points
 from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.lane import Lane
 from stewardmon.stores.line import Line
 from stewardmon.stores.recall import Recall
 from stewardmon.stores.retention import Pruning, Retention
 from stewardmon.stores.tape import Tape
 from stewardmon.stores.upgrade import bring_up_to_date
-from stewardmon.stores.worker import Worker
 
 DEFAULT: Final = Retention()
 
@@ -31,10 +31,8 @@ class SqlHistory:
     def __init__(self, dialect: Dialect, *, retention: Retention = DEFAULT) -> None:
         self._dialect = dialect
         self._retention = retention
-        self._writer = Worker("history-writer")
-        self._reader = Worker("history-reader")
-        self._writing = Line(dialect)
-        self._reading = Line(dialect, reads=True)
+        self._writer = Lane(dialect, "history-writer")
+        self._reader = Lane(dialect, "history-reader", reads=True)
         self._recall = Recall()
         self._tape = Tape(dialect)
         self._ready = False
@@ -44,20 +42,18 @@ class SqlHistory:
         self._writer.start()
         self._reader.start()
         if not self._ready:
-            await self._writer.run(self._prepare)
+            await self._writer.call(self._prepare)
 
     async def close(self) -> None:
         """Finish what was asked for and let go."""
         await self._reader.stop()
         await self._writer.stop()
-        self._reading.close()
-        self._writing.close()
         self._ready = False
 
     async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
         """Append samples (milliseconds, value); of two at one instant the later one stays."""
         await self.open()
-        await self._writer.run(lambda: self._tape.write(self._writing, batch))
+        await self._writer.call(lambda line: self._tape.write(line, batch))
 
     async def read(
         self, matchers: Sequence[Matcher], *, start_ms: int, end_ms: int
@@ -68,22 +64,20 @@ class SqlHistory:
         """
         await self.open()
         return await self._reader.run(
-            lambda: self._reading.run(
-                lambda connection: self._recall.read(
-                    connection, matchers, start_ms=start_ms, end_ms=end_ms
-                )
+            lambda connection: self._recall.read(
+                connection, matchers, start_ms=start_ms, end_ms=end_ms
             )
         )
 
     async def prune(self, *, now: datetime) -> None:
         """Roll up and delete what is older than the retention."""
         await self.open()
-        await self._writer.run(lambda: self._prune(milliseconds(now)))
+        await self._writer.call(lambda line: self._prune(line, milliseconds(now)))
 
-    def _prepare(self) -> None:
+    def _prepare(self, line: Line) -> None:
         if not self._ready:
-            self._writing.run(lambda connection: bring_up_to_date(connection, self._dialect))
+            line.run(lambda connection: bring_up_to_date(connection, self._dialect))
             self._ready = True
 
-    def _prune(self, now_ms: int) -> None:
-        self._tape.forget(Pruning(self._writing, self._dialect, self._retention).run(now_ms))
+    def _prune(self, line: Line, now_ms: int) -> None:
+        self._tape.forget(Pruning(line, self._dialect, self._retention).run(now_ms))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from stewardmon.stores.dialect import Dialect
 
@@ -18,25 +18,42 @@ class Line:
     """Runs transactions over one connection; belongs to one thread.
 
     A failure becomes one StoreError here and costs the connection, so that the next transaction
-    starts from a fresh one: that is how a full disk or a restarted server is got over.
+    starts from a fresh one: that is how a full disk or a restarted server is got over. A
+    connection that turns out to have died while it was idle is replaced without a word, unless
+    `sticky`: then something, such as a lock, belongs to it.
     """
 
-    def __init__(self, dialect: Dialect, *, reads: bool = False) -> None:
+    def __init__(self, dialect: Dialect, *, reads: bool = False, sticky: bool = False) -> None:
         self._dialect = dialect
         self._reads = reads
+        self._sticky = sticky
         self._connection: Connection | None = None
+        self._cut = False
 
     def run(self, job: Callable[[Connection], T]) -> T:
         """Return what the job returns, committed; or raise and keep nothing of it."""
+        idle = self._connection is not None and not self._sticky
+        self._cut = False
+        ended = False
         try:
-            if self._connection is None:
-                fresh = self._dialect.connect()
-                self._connection = fresh.execution_options(reads=self._reads)
-            with self._connection.begin():
-                return job(self._connection)
+            connection = self._connected()
+            with connection.begin():
+                result = job(connection)
+                ended = True
         except SQLAlchemyError as error:
             self.close()
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            # Lost at its end, a transaction may have been committed: then only the caller knows.
+            if idle and lost and not ended and not self._cut:
+                return self.run(job)
             raise self._dialect.explain(error) from error
+        return result
+
+    def interrupt(self) -> None:
+        """Cut the connection under a transaction that hangs; may be called from any thread."""
+        if self._connection is not None:
+            self._cut = True
+            self._dialect.interrupt(self._connection)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -44,3 +61,9 @@ class Line:
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            fresh = self._dialect.connect()
+            self._connection = fresh.execution_options(reads=self._reads)
+        return self._connection

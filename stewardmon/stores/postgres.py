@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -19,6 +23,7 @@ PATIENCE: Final = {
     "tcp_user_timeout": 15_000,
     "application_name": "stewardmon",
 }
+HANGS_AFTER: Final = 20.0  # seconds: longer than the server's own timeouts
 STATEMENT_TIMEOUT_MS: Final = 15_000
 LOCK_TIMEOUT_MS: Final = 5_000
 LOCK: Final = 0x57E3A4D  # any number that nobody else takes
@@ -27,7 +32,8 @@ LOCK: Final = 0x57E3A4D  # any number that nobody else takes
 class PostgresDialect:
     """A database on a server; the address may hold a password, which no message shows."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = HANGS_AFTER) -> None:
+        self.patience: float | None = patience
         try:
             parsed = make_url(url).set(drivername="postgresql+psycopg")
             self._place = f"{parsed.host or 'local'}:{parsed.port or 5432}/{parsed.database or ''}"
@@ -65,6 +71,14 @@ class PostgresDialect:
         """Return 0: PostgreSQL reuses deleted rows' space after its own clock."""
         del connection
         return 0
+
+    def interrupt(self, connection: Connection) -> None:
+        """Shut the socket: a frozen server keeps its connections open for ever."""
+        raw: Any = connection.connection.dbapi_connection
+        if not isinstance(raw, psycopg.Connection) or raw.closed:
+            return
+        with suppress(OSError), socket.socket(fileno=os.dup(raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

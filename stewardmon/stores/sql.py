@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,33 +12,34 @@ from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.notification import Delivery
 from stewardmon.errors import StoreError
 from stewardmon.ports import Saved
-from stewardmon.stores import outbox, queries
+from stewardmon.stores import fence, outbox, queries
 from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.lane import Lane
 from stewardmon.stores.line import Line
 from stewardmon.stores.upgrade import bring_up_to_date
-from stewardmon.stores.worker import Worker
 from stewardmon.stores.writes import Writes
-
-T = TypeVar("T")
 
 
 class SqlStore:
-    """ports.Store over SQLAlchemy Core: writes in one thread, reads in another beside it."""
+    """ports.Store over SQLAlchemy Core: writes in one thread, reads in another beside it.
+
+    `epoch`, where stores.leader has set it, stands in every decision's transaction: commit and
+    claim raise fence.DeposedError once another process leads.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self.epoch: int | None = None
+        self.dialect = dialect
         self._writes = Writes()
-        self._writer = Worker("state-writer")
-        self._reader = Worker("state-reader")
-        self._writing = Line(dialect)
-        self._reading = Line(dialect, reads=True)
+        self._writer = Lane(dialect, "state-writer")
+        self._reader = Lane(dialect, "state-reader", reads=True)
 
     async def open(self) -> None:
         """Connect, check integrity, migrate; raises StoreError with what to do."""
         self._writer.start()
         self._reader.start()
         try:
-            await self._writer.run(self._open)
+            await self._writer.call(self._open)
         except StoreError:
             await self.close()
             raise
@@ -48,17 +48,15 @@ class SqlStore:
         """Finish what was asked for and let go."""
         await self._reader.stop()
         await self._writer.stop()
-        self._reading.close()
-        self._writing.close()
-        self._dialect.release()
+        self.dialect.release()
 
     async def load(self) -> Saved:
         """Return alerts, incidents that are open or resolved of late, and records."""
-        return await self._writer.run(self._load)
+        return await self._writer.call(self._load)
 
     async def commit(self, change: Change) -> None:
         """Make the whole change durable in one transaction, or raise and keep nothing of it."""
-        await self._writer.run(lambda: self._commit(change))
+        await self._writer.call(lambda line: self._commit(line, change))
 
     async def claim(
         self, *, now: datetime, lease: timedelta, limit: int, busy: frozenset[str] = frozenset()
@@ -66,27 +64,28 @@ class SqlStore:
         """Lease the rows that are due, oldest first, none of channels in `busy`."""
 
         def job(connection: Connection) -> Sequence[Delivery]:
+            fence.check(connection, self.epoch)
             return outbox.claim(connection, now=now, lease=lease, limit=limit, busy=busy)
 
-        return await self._writer.run(lambda: self._writing.run(job))
+        return await self._writer.run(job)
 
     async def deliveries(self, incident: str) -> Sequence[Delivery]:
         """Return the outbox rows of one incident, oldest first."""
-        return await self._read(lambda connection: queries.deliveries(connection, incident))
+        return await self._reader.run(lambda connection: queries.deliveries(connection, incident))
 
     async def unsettled(self) -> Sequence[Delivery]:
         """Return every row that is still to be sent, oldest first."""
-        return await self._read(queries.unsettled)
+        return await self._reader.run(queries.unsettled)
 
     async def incident(self, ident: str) -> Incident | None:
         """Return one incident, None where there is none."""
-        return await self._read(lambda connection: queries.one_incident(connection, ident))
+        return await self._reader.run(lambda connection: queries.one_incident(connection, ident))
 
     async def incidents(
         self, *, limit: int, before: datetime | None = None, only_open: bool = False
     ) -> Sequence[Incident]:
         """Return incidents opened before `before`, newest first."""
-        return await self._read(
+        return await self._reader.run(
             lambda connection: queries.incidents(
                 connection, limit=limit, before=before, only_open=only_open
             )
@@ -94,25 +93,28 @@ class SqlStore:
 
     async def events(self, incident: str) -> Sequence[Event]:
         """Return one incident's timeline in order."""
-        return await self._read(lambda connection: queries.events(connection, incident))
+        return await self._reader.run(lambda connection: queries.events(connection, incident))
 
     async def events_between(self, start: datetime, end: datetime) -> Sequence[Event]:
         """Return all timeline lines with start ≤ at < end, in order."""
-        return await self._read(lambda connection: queries.events_between(connection, start, end))
+        return await self._reader.run(
+            lambda connection: queries.events_between(connection, start, end)
+        )
 
-    async def _read(self, question: Callable[[Connection], T]) -> T:
-        return await self._reader.run(lambda: self._reading.run(question))
+    def _open(self, line: Line) -> None:
+        self.dialect.hold()
+        line.run(self.dialect.check)
+        line.run(lambda connection: bring_up_to_date(connection, self.dialect))
 
-    def _open(self) -> None:
-        self._dialect.hold()
-        self._writing.run(self._dialect.check)
-        self._writing.run(lambda connection: bring_up_to_date(connection, self._dialect))
-
-    def _load(self) -> Saved:
-        saved = self._writing.run(queries.load)
+    def _load(self, line: Line) -> Saved:
+        saved = line.run(queries.load)
         self._writes.remember(saved.incidents)
         return saved
 
-    def _commit(self, change: Change) -> None:
-        self._writing.run(lambda connection: self._writes.apply(connection, change))
+    def _commit(self, line: Line, change: Change) -> None:
+        def job(connection: Connection) -> None:
+            fence.check(connection, self.epoch)
+            self._writes.apply(connection, change)
+
+        line.run(job)
         self._writes.remember(change.incidents)

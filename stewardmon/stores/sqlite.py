@@ -24,6 +24,8 @@ class SqliteDialect:
     `exclusive` keeps a second daemon out; readers beside it are always let in.
     """
 
+    patience: float | None = None
+
     def __init__(self, path: Path, *, durable: bool, exclusive: bool) -> None:
         self._path = path
         self._durable = durable
@@ -76,6 +78,9 @@ class SqliteDialect:
             connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names
         )
         return int(pages - free) * int(page)
+
+    def interrupt(self, connection: Connection) -> None:
+        """Do nothing: SQLite waits for a lock only as long as its timeout says."""
 
     def explain(self, error: SQLAlchemyError) -> StoreError:
         """Return the sentence for a person about what went wrong."""

@@ -33,13 +33,13 @@ class Worker:
             self._thread = Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Return what the job returns, or raise what it raises."""
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """Return what the job will return or raise; raises StoreError when stopped."""
         if self._thread is None:
             raise StoreError("the state is closed")
         done: Future[T] = Future()
         self._jobs.put((job, done))
-        return await asyncio.wrap_future(done)
+        return done
 
     async def stop(self) -> None:
         """Finish what was asked for, then end the thread."""

@@ -1,0 +1,88 @@
+"""Who decides, where several processes share one PostgreSQL: one leader, by advisory lock.
+
+The lock belongs to a connection, so a leader that dies is followed within moments, whatever the
+clocks say. The epoch counts leaders and stands in every decision's transaction (see fence): one
+that was frozen and wakes up after its time can no longer change anything.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text, update
+
+from stewardmon.errors import StoreError
+from stewardmon.stores import fence, rows
+from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.lane import Lane
+from stewardmon.stores.schema import leader
+from stewardmon.stores.sql import SqlStore
+
+KEY: Final = 0x57E3A4E  # any number that nobody else takes in this database
+LASTS: Final = timedelta(seconds=30)
+"""What `until` promises to people who read the table; the lock alone decides."""
+
+_TAKE: Final = text(
+    """INSERT INTO leader (id, epoch, holder, until) VALUES (:id, 1, :holder, :until)
+    ON CONFLICT (id) DO UPDATE SET
+        epoch = leader.epoch + 1, holder = excluded.holder, until = excluded.until
+    RETURNING epoch"""
+)
+
+
+class AdvisoryLeadership:
+    """Leads while a connection of its own holds the lock; fences the store by its epoch."""
+
+    def __init__(self, store: SqlStore, dialect: Dialect, *, holder: str) -> None:
+        self._store = store
+        self._holder = holder
+        self._lane = Lane(dialect, "leadership", sticky=True)
+        self._epoch: int | None = None
+
+    async def acquire(self, *, now: datetime) -> bool:
+        """Ask to lead; say whether this process leads now. Raises StoreError."""
+        if self._epoch is not None:
+            return await self.renew(now=now)
+        self._lane.start()
+        self._epoch = await self._lane.run(lambda connection: self._take(connection, now))
+        if self._epoch is not None:
+            self._store.epoch = self._epoch
+        return self._epoch is not None
+
+    async def renew(self, *, now: datetime) -> bool:
+        """Say whether this process still leads; never raises."""
+        if self._epoch is None:
+            return False
+        try:
+            kept = await self._lane.run(lambda connection: self._keep(connection, now))
+        except StoreError:
+            kept = False  # the connection is gone, and the lock with it
+        if not kept:
+            await self._let_go()
+        return kept
+
+    async def release(self) -> None:
+        """Let another process lead; the store stays fenced, so that nothing slips through."""
+        self._epoch = None
+        await self._lane.stop()
+
+    async def _let_go(self) -> None:
+        self._epoch = None
+        await self._lane.hang_up()
+
+    def _take(self, connection: Connection, now: datetime) -> int | None:
+        ours = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": KEY})
+        if not ours.scalar():
+            return None
+        until = rows.micros(now + LASTS)
+        values = {"id": fence.ROW, "holder": rows.plain(self._holder), "until": until}
+        return int(connection.execute(_TAKE, values).scalar_one())
+
+    def _keep(self, connection: Connection, now: datetime) -> bool:
+        kept = connection.execute(
+            update(leader)
+            .where(leader.c.id == fence.ROW, leader.c.epoch == self._epoch)
+            .values(until=rows.micros(now + LASTS))
+        )
+        return kept.rowcount == 1
