@@ -27,11 +27,14 @@ from stewardmon.engine.deliver import Delivering
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.facts import FactFinder
+from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.live import Live
+from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.record import Recorder, Tape
 from stewardmon.engine.responder import Responder
 from stewardmon.engine.selfwatch import SelfWatch, own_rules
+from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
 from stewardmon.engine.watch import Observations, Target, Watch
 from stewardmon.errors import StewardmonError
@@ -78,9 +81,14 @@ class App:
         self._tape = Tape(self._series, self._recorder)
         self._observations = Observations(self._tape)
         self._ledger = Ledger(parts.store)
+        self._mutes = Mutes(self._series, lambda: self._observations.latest)
         self._responder = Responder(
-            ledger=self._ledger, book=book(config), external_url=parts.external_url
+            ledger=self._ledger,
+            book=book(config),
+            muting=self._mutes,
+            external_url=parts.external_url,
         )
+        self._silences = Silences(self._ledger, self._responder, self._mutes)
         self._watch = Watch(
             self._targets(config),
             self._observations,
@@ -113,6 +121,8 @@ class App:
             observations=self._observations,
             evaluator=self._evaluating.evaluator,
             responder=self._responder,
+            mutes=self._mutes,
+            silences=self._silences,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
@@ -125,6 +135,7 @@ class App:
         """Go on where the last process stopped; the state must be open."""
         saved = await self._ledger.load()
         self._responder.restore(saved)
+        self._silences.restore(saved.records)
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
             by_rule[alert.rule][alert.labels] = alert
@@ -242,6 +253,10 @@ class App:
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
         longest = evaluating.longest_range_ms(evaluator.groups)
         self._series.retention_ms = max(longest, KEEP_AT_LEAST_MS)
+        causes = knowledge(
+            evaluator.rules(), config.probes, config.inhibit_rules, config.routes
+        )
+        self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
         self._config = config
         self.live.config = config
         self.live.evaluator = evaluator
@@ -293,6 +308,7 @@ class App:
         beat = self._supervisor.beat("housekeeping")
         while True:
             self._series.trim(milliseconds(self._clock.now()))
+            await self._silences.tend(now=self._clock.now())
             metrics.SERIES.set(self._series.series_count)
             states = Counter(one.state.value for one in self._responder.open())
             for state in ("open", "acknowledged"):

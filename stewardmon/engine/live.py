@@ -10,7 +10,9 @@ from typing import Any
 from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.evaluate import Evaluator
 from stewardmon.engine.ledger import Ledger
+from stewardmon.engine.mutes import Mutes
 from stewardmon.engine.responder import Responder
+from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
 from stewardmon.engine.watch import Observations
 from stewardmon.ports import Clock, History
@@ -33,6 +35,8 @@ class Live:
     observations: Observations
     evaluator: Evaluator
     responder: Responder
+    mutes: Mutes
+    silences: Silences
     ledger: Ledger
     history: History
     supervisor: Supervisor

@@ -37,9 +37,15 @@ class Muting(Protocol):
     def why(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return why the alert pages nobody at `now`, None where it may."""
 
+    def saw(self, changed: Sequence[Alert], *, gone: Sequence[str] = ()) -> None:
+        """Note alerts in their new states, and the fingerprints of those that are no more."""
+
 
 class Audible:
     """The muting that mutes nothing."""
+
+    def saw(self, changed: Sequence[Alert], *, gone: Sequence[str] = ()) -> None:
+        """Take no note."""
 
     def why(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return None."""
@@ -81,6 +87,7 @@ class Responder:
         self.firing = {
             alert.fingerprint: alert for alert in saved.alerts if alert.state is AlertState.FIRING
         }
+        self.muting.saw(saved.alerts)
 
     async def report(
         self, changed: Sequence[Alert], *, now: datetime, forgotten: Sequence[Alert] = ()
@@ -88,6 +95,7 @@ class Responder:
         """Take alerts that changed state, page what must be paged, in bounded transactions."""
         queue = iter(changed)
         gone = tuple(alert.fingerprint for alert in forgotten)
+        self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
         while (batch := tuple(islice(queue, BATCH))) or gone:
             async with self._lock:
                 await self._take_in(batch, gone, now=now)

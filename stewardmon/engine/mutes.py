@@ -1,0 +1,199 @@
+"""Which alerts must not page now, and why: silences, maintenance, causes, our own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from stewardmon.clock import from_milliseconds, milliseconds
+from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.causes import Causes, Knowledge
+from stewardmon.domain.inhibition import OWN_JOB, Health
+from stewardmon.domain.labels import NAME, Matcher, Op
+from stewardmon.domain.maintenance import Maintenance
+from stewardmon.domain.muting import Mute, MuteKind
+from stewardmon.domain.offline import Connectivity, judge
+from stewardmon.domain.series import SeriesStore, is_stale
+from stewardmon.domain.silence import Silence, SilenceState
+from stewardmon.engine.watch import Seen
+
+REMEMBERED: Final = 20_000  # alerts without anything that could mute them, known by fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What could mute an alert, whatever the time: found once, until the configuration changes."""
+
+    silences: tuple[Silence, ...]
+    windows: tuple[Maintenance, ...]
+    probe: str
+    explained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteRules:
+    """What the configuration says about muting."""
+
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    windows: tuple[Maintenance, ...] = ()
+
+
+class Mutes:
+    """The responder's Muting. `saw` keeps it up to date; `why` answers fast for many alerts.
+
+    Most alerts can be muted by nothing: that is found once each, and then costs one look-up.
+    """
+
+    def __init__(
+        self, series: SeriesStore, latest: Callable[[], Mapping[str, Seen]]
+    ) -> None:
+        self._probes = ProbeHistory(series)
+        self._latest = latest
+        self._alerts: dict[str, Alert] = {}
+        self._silences: tuple[Silence, ...] = ()
+        self._set_windows: tuple[Maintenance, ...] = ()
+        self._rules = MuteRules()
+        self._causes = Causes(Knowledge(), health=self._probes.health)
+        self._standing: dict[str, _Standing | None] = {}
+        self._asked_at: datetime | None = None
+        self._open: dict[str, datetime] = {}
+        self.connectivity = Connectivity()
+
+    def change(self, rules: MuteRules) -> None:
+        """Judge by this configuration from now on."""
+        self._rules = rules
+        self._causes = Causes(rules.knowledge, health=self._probes.health)
+        self._causes.take(self._alerts.values())
+        self._forget()
+
+    def set_silences(self, silences: Iterable[Silence]) -> None:
+        """Take the silences that are not over."""
+        self._silences = tuple(silences)
+        self._forget()
+
+    def set_windows(self, windows: Iterable[Maintenance]) -> None:
+        """Take the maintenance windows that were opened at run time."""
+        self._set_windows = tuple(windows)
+        self._forget()
+
+    @property
+    def windows(self) -> tuple[Maintenance, ...]:
+        """Return the maintenance windows of the files and those of the run time."""
+        return (*self._rules.windows, *self._set_windows)
+
+    def saw(self, changed: Iterable[Alert], *, gone: Iterable[str] = ()) -> None:
+        """Note alerts in their new states, and those that are no more."""
+        changed, gone = tuple(changed), tuple(gone)
+        for mark in gone:
+            self._alerts.pop(mark, None)
+            self._standing.pop(mark, None)
+        for alert in changed:
+            self._alerts[alert.fingerprint] = alert
+            if alert.state is AlertState.RESOLVED:
+                self._standing.pop(alert.fingerprint, None)
+        self._causes.take(changed, gone=gone)
+
+    def why(self, alert: Alert, *, now: datetime) -> Mute | None:
+        """Return why the alert pages nobody at `now`, None where it may."""
+        mark = alert.fingerprint
+        standing = self._standing.get(mark, _UNKNOWN)
+        if standing is _UNKNOWN:
+            if len(self._standing) > REMEMBERED:
+                self._standing.clear()
+            standing = self._standing[mark] = self._find(alert)
+        if standing is None:
+            return None
+        if now != self._asked_at:
+            self._look(now)
+        return self._judge(alert, standing, now)
+
+    def _judge(self, alert: Alert, standing: _Standing, now: datetime) -> Mute | None:
+        for silence in standing.silences:
+            if silence.state(now) is SilenceState.ACTIVE:
+                return Mute(kind=MuteKind.SILENCE, by=silence.id, reason=silence.described())
+        for window in standing.windows:
+            until = self._open.get(window.id)
+            if until is not None:
+                reason = f"until {until:%Y-%m-%d %H:%M:%S} UTC"
+                return Mute(kind=MuteKind.MAINTENANCE, by=window.name, reason=reason)
+        if self.connectivity.offline and standing.probe in self.connectivity.remote:
+            reason = "no probe reaches anything beyond this machine"
+            return Mute(kind=MuteKind.OFFLINE, by="connectivity", reason=reason)
+        return self._causes.why(alert, now=now) if standing.explained else None
+
+    def _find(self, alert: Alert) -> _Standing | None:
+        labels = alert.labels
+        own = labels.value("job") == OWN_JOB
+        found = _Standing(
+            silences=tuple(one for one in self._silences if one.accepts(labels)),
+            windows=() if own else tuple(one for one in self.windows if one.accepts(labels)),
+            probe="" if own else labels.value("probe"),
+            explained=self._causes.may_explain(alert),
+        )
+        idle = not (found.silences or found.windows or found.probe or found.explained)
+        return None if idle else found
+
+    def look(self, now: datetime) -> Connectivity:
+        """Judge again what changes with time alone: open windows, our own connection."""
+        if now != self._asked_at:
+            self._look(now)
+        return self.connectivity
+
+    def _look(self, now: datetime) -> None:
+        self._asked_at = now
+        spans = ((window.id, window.span.until(now)) for window in self.windows)
+        self._open = {ident: until for ident, until in spans if until is not None}
+        seen = self._latest()
+        self.connectivity = judge(
+            {name: (one.spec.instance, one.outcome) for name, one in seen.items()}
+        )
+
+    def _forget(self) -> None:
+        self._standing.clear()
+        self._asked_at = None
+
+
+_UNKNOWN: Final = _Standing(silences=(), windows=(), probe="", explained=False)
+
+
+class ProbeHistory:
+    """How probes stand, read from the series that they left: true after a restart too."""
+
+    def __init__(self, series: SeriesStore) -> None:
+        self._series = series
+        self._asked_at: datetime | None = None
+        self._known: dict[str, Health] = {}
+
+    def health(self, probe: str, now: datetime) -> Health:
+        """Return how a probe stands at `now`; one that never answered is taken to be well."""
+        if now != self._asked_at:
+            self._asked_at = now
+            self._known.clear()
+        if probe not in self._known:
+            self._known[probe] = self._read(probe, now)
+        return self._known[probe]
+
+    def _read(self, probe: str, now: datetime) -> Health:
+        matchers = (Matcher(NAME, Op.EQUAL, "probe_success"), Matcher("probe", Op.EQUAL, probe))
+        until = milliseconds(now)
+        newest, success, failed = 0, True, 0
+        for series in self._series.select(matchers):
+            for at_ms, value in zip(
+                reversed(series.times), reversed(series.values), strict=True
+            ):
+                if at_ms > until or is_stale(value):
+                    continue
+                if at_ms > newest:
+                    newest, success = at_ms, value == 1.0
+                if value != 1.0:
+                    failed = max(failed, at_ms)
+                    break
+        return Health(success=success, asked_at=_at(newest), failed_at=_at(failed))
+
+
+def _at(at_ms: int) -> datetime | None:
+    return from_milliseconds(at_ms) if at_ms else None
+
+
