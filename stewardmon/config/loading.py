@@ -24,7 +24,7 @@ from stewardmon.config.notes import Notes
 from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.placeholders import refuse_placeholders
 from stewardmon.config.probes import Retention, read_probes
-from stewardmon.config.reader import Document, parse, read
+from stewardmon.config.reader import Document, no_folder, parse, read, stands
 from stewardmon.config.shipped import ALERTS, ENVIRONMENT, ONCALL, PROBES, shipped, untouched
 from stewardmon.config.values import Config
 from stewardmon.errors import ConfigError
@@ -84,16 +84,16 @@ class _Loading:
         self.environ = environ
         self.notes = Notes()
         self.documents: dict[str, Document] = {}
-        if folder is not None and not folder.is_dir():
-            there = "is no directory" if folder.exists() else "does not exist"
-            self.notes.add(str(folder), None, f"this {there}: name the folder of probes.yml")
+        wrong = None if folder is None else no_folder(folder)
+        if wrong:
+            self.notes.add(str(folder), None, f"{wrong}: name the folder of probes.yml")
             self.notes.check()
 
     def open(self, name: str) -> tuple[Document, Source] | None:
         """Return the file of that name: the operator's, else the shipped or the guide's one."""
         path = self.folder / name if self.folder else None
         document: Document | None
-        there = path is not None and (path.exists() or path.is_symlink())
+        there = path is not None and stands(path)
         if path is not None and there and not (name == PROBES and untouched(path)):
             document = read(path, self.notes)
         elif not there and self._misnamed(name):
@@ -107,7 +107,7 @@ class _Loading:
 
     def _misnamed(self, name: str) -> bool:
         other = Path(name).with_suffix(".yaml").name
-        found = self.folder is not None and (self.folder / other).exists()
+        found = self.folder is not None and stands(self.folder / other)
         if found:
             self.notes.add(other, None, f"this file is not read: call it {name}")
         return found

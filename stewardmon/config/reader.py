@@ -58,6 +58,25 @@ def parse(content: bytes, notes: Notes, *, name: str, path: Path | None = None) 
     return Document(name=name, path=path, content=content, lines=lines, root=root)
 
 
+def stands(path: Path) -> bool:
+    """Say whether something has that name, be it unreadable: reading it then says why."""
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError:
+        return True
+
+
+def no_folder(path: Path) -> str | None:
+    """Return why the path is no folder that can be looked into, None where it is one."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+            return None
+        return "this is no directory" if stands(path) else "this does not exist"
+    except OSError as error:
+        return f"this cannot be read ({error.strerror})"
+
+
 def _content(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode

@@ -44,6 +44,8 @@ _COMPARED: Final[Mapping[str, tuple[str, str]]] = {
 def sentence(problem: Any, key: str, node: Node, what: str) -> str:
     """Return one finding of pydantic as a sentence about `key`, whose value is `node`."""
     kind, context = problem["type"], problem.get("ctx", {})
+    if isinstance(node, Scalar) and node.value is None:
+        return f"{key or what} has no value: write one, or leave the key out"
     subject = f"{key} {shown(node)}" if key else f"{what} {shown(node)}"
     if kind in _WANTED:
         return f"{key or what} must be {_WANTED[kind]}, not {_kind_of(node)}"
@@ -66,9 +68,9 @@ def sentence(problem: Any, key: str, node: Node, what: str) -> str:
 
 def _own(message: str, key: str, what: str) -> str:
     """Return a validator's own sentence, led by the key where it does not name it."""
-    if not key or re.search(rf"\b{re.escape(key)}\b", message):
-        return message if key else f"{what}: {message}"
-    return f"{key}: {message}"
+    if key and message.startswith((f"{key} ", f"{key}:")):
+        return message
+    return f"{key or what}: {message}"
 
 
 def shown(node: Node) -> str:

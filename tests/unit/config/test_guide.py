@@ -103,7 +103,11 @@ def test_the_shipped_probes_are_the_guides_until_they_are_edited(tmp_path: Path)
 
 def test_a_folder_that_is_none_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for name, sentence in (("file", "this is no directory"), ("none", "this does not exist")):
+    for name, sentence in (
+        ("file", "this is no directory"),
+        ("none", "this does not exist"),
+        ("a" * 300, r"this cannot be read \(File name too long\)"),
+    ):
         with pytest.raises(ConfigError, match=sentence):
             load(tmp_path / name, GUIDE)
 
