@@ -14,6 +14,9 @@ from stewardmon.stores.schema import VIEWS, metadata
 HEAD: Final = "0001"
 """The newest revision of migrations/versions."""
 
+_REVISIONS: Final = """CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""  # as Alembic makes it
+
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -42,7 +45,7 @@ def create(connection: Connection) -> None:
     metadata.create_all(connection)
     for view in VIEWS:
         connection.execute(text(view))
-    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+    connection.execute(text(_REVISIONS))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 

@@ -1,0 +1,105 @@
+"""The schema made in one go equals the migrations; what a newer version made is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from stewardmon.domain.change import Change
+from stewardmon.errors import StoreError
+from stewardmon.stores import open_store
+from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.line import Line
+from stewardmon.stores.postgres import PostgresDialect
+from stewardmon.stores.schema import KINDS, metadata
+from stewardmon.stores.sqlite import SqliteDialect
+from stewardmon.stores.upgrade import HEAD, MIGRATIONS, bring_up_to_date, create, migrate
+
+Make = Callable[[str], Dialect]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Return a maker of empty databases."""
+    if request.param == "sqlite":
+        return lambda name: SqliteDialect(tmp_path / name, durable=True, exclusive=False)
+    server = request.getfixturevalue("postgres")
+    return lambda name: PostgresDialect(server.create_database(f"{tmp_path.name}_{name}".lower()))
+
+
+def shape(connection: Connection) -> object:
+    """Return everything there is in a database, comparable."""
+    found = inspect(connection)
+    tables = {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in columns],
+            found.get_pk_constraint(table)["constrained_columns"],
+            sorted((index["name"], index["column_names"]) for index in found.get_indexes(table)),
+            sorted(str(one["column_names"]) for one in found.get_unique_constraints(table)),
+        )
+        for table in found.get_table_names()
+        if (columns := found.get_columns(table))
+    }
+    return tables, sorted(found.get_view_names())
+
+
+def test_the_schema_at_once_equals_the_migrations(make: Make) -> None:
+    at_once, step_by_step = Line(make("at_once")), Line(make("step_by_step"))
+    at_once.run(create)
+    step_by_step.run(migrate)
+    assert at_once.run(shape) == step_by_step.run(shape)
+    for line in (at_once, step_by_step):
+        differences = line.run(
+            lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
+        )
+        assert differences == []
+        line.close()
+
+
+def test_the_newest_migration_is_the_head() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
+
+
+def test_opening_twice_changes_nothing(make: Make) -> None:
+    dialect = make("twice")
+    line = Line(dialect)
+    for _ in range(2):
+        line.run(lambda connection: bring_up_to_date(connection, dialect))
+    line.close()
+
+
+def test_every_kind_of_record_is_a_view(make: Make) -> None:
+    line = Line(make("views"))
+    line.run(create)
+    assert set(KINDS) <= set(line.run(lambda connection: inspect(connection).get_view_names()))
+    line.close()
+
+
+async def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store, _ = open_store(str(path))
+    await store.open()
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StoreError, match=r"made by a newer stewardmon \(revision 9999"):
+        await open_store(str(path))[0].open()
+
+
+async def test_the_tables_of_design_are_there_for_people(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store, _ = open_store(str(path))
+    await store.open()
+    await store.commit(Change(records={("silence", "s1"): {"by": "dev-a"}}))
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT * FROM silence").fetchall() == [("s1", '{"by":"dev-a"}')]
+    connection.close()
