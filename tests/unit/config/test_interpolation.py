@@ -106,3 +106,15 @@ def test_pieces_of_a_secret_are_left_out_of_a_message() -> None:
     secrets = {"DATABASE_URL": "postgresql://steward:hunter22@db:99999/x"}
     message = "'postgresql://steward:hunter22@d...' has the port 99999; write postgresql://"
     assert unshown(message, secrets) == "'…...' has the port …; write postgresql://"
+
+
+def test_a_wrong_value_is_named_by_its_variable() -> None:
+    notes = Notes()
+    document = parse(b"port: ${PORT}\n", notes, name="a.yml")
+    assert document is not None
+    interpolate(document.root, {"PORT": "many"}, notes, file="a.yml", lines=document.lines)
+    source = Source(file="a.yml", lines=document.lines, notes=notes)
+    assert bind(Typed, document.root, source, what="a test") is None
+    assert [str(one) for one in notes.mistakes] == [
+        "a.yml:1:1: port must be a whole number, not ${PORT}"
+    ]
