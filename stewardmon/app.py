@@ -326,6 +326,7 @@ class App:
     def _own_figures(self) -> Mapping[tuple[str, str, str], float]:
         """Return what no metric holds: how long probes are silent, how often rules failed."""
         now = self._clock.now()
+        metrics.OFFLINE.set(float(self._mutes.look(now).offline))
         figures: dict[tuple[str, str, str], float] = {}
         for name, target in self._watch.targets.items():
             seen = self._observations.latest.get(name)

@@ -106,6 +106,11 @@ OVERDUE: Final = Gauge(
     "stewardmon_overdue_steps", "Escalation steps and messages that are overdue and unsent.",
     registry=REGISTRY,
 )  # fmt: skip
+OFFLINE: Final = Gauge(
+    "stewardmon_offline",
+    "1 while no probe reaches anything beyond this machine, else 0.",
+    registry=REGISTRY,
+)
 LOOP_LAG: Final = Histogram(
     "stewardmon_event_loop_lag_seconds",
     "How late the event loop runs what is due.",

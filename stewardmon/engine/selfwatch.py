@@ -101,6 +101,11 @@ def own_rules() -> RuleGroup:
             "the state cannot be written: pages go out from memory, a crash would forget them",
         ),
         _rule(
+            "StewardmonOffline",
+            "stewardmon_offline == 1",
+            "no probe reaches anything beyond this machine: pages about what is out there wait",
+        ),
+        _rule(
             "StewardmonLoopRestarted",
             "increase(stewardmon_loop_restarts_total[10m]) > 0",
             "the {{ $labels.loop }} loop died of a bug and was started again",
