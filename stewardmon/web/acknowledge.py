@@ -8,28 +8,28 @@ from starlette.routing import Route
 
 from stewardmon.domain import answers
 from stewardmon.domain.answers import AnswerError, By
-from stewardmon.engine.live import Live
+from stewardmon.domain.notices import Facts
+from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
 from stewardmon.web.incidents import find
 from stewardmon.web.links import Claim, LinkError, Links
-from stewardmon.web.render import page
 
 
-def routes(live: Live, links: Links) -> list[Route]:
+def routes(front: Front, links: Links) -> list[Route]:
     """Return the address of acknowledgement links."""
+    live = front.live
+
+    def claimed(request: Request) -> Claim:
+        try:
+            return links.read(request.path_params["token"])
+        except LinkError as error:
+            raise RequestError(str(error), 403) from None
 
     async def show(request: Request) -> Response:
-        try:
-            claim = links.read(request.path_params["token"])
-        except LinkError as error:
-            return page("message.html", status=403, title="Not this link", text=str(error))
-        return await _asked(live, claim)
+        return await _asked(front, request, claimed(request))
 
     async def act(request: Request) -> Response:
-        try:
-            claim = links.read(request.path_params["token"])
-        except LinkError as error:
-            return page("message.html", status=403, title="Not this link", text=str(error))
+        claim = claimed(request)
         await find(live, claim.incident)
         now = live.clock.now()
         by = By(who=claim.person, at=now, reason="over the page's link")
@@ -38,24 +38,23 @@ def routes(live: Live, links: Links) -> list[Route]:
                 claim.incident, lambda one: answers.acknowledge(one, by), now=now
             )
         except AnswerError as error:
-            return page("message.html", status=409, title="Too late", text=str(error))
-        return await _asked(live, claim)
+            raise RequestError(str(error), 409) from None
+        return await _asked(front, request, claim)
 
     return [
-        Route("/ack/{token}", show, methods=["GET", "HEAD"]),
+        Route("/ack/{token}", show, methods=["GET"]),
         Route("/ack/{token}", act, methods=["POST"]),
     ]
 
 
-async def _asked(live: Live, claim: Claim) -> Response:
-    try:
-        incident = await find(live, claim.incident)
-    except RequestError as error:
-        return page("message.html", status=404, title="No such incident", text=str(error))
-    person = live.responder.book.roster.people.get(claim.person)
-    return page(
+async def _asked(front: Front, request: Request, claim: Claim) -> Response:
+    incident = await find(front.live, claim.incident)
+    person = front.live.responder.book.roster.people.get(claim.person)
+    first = next(iter(incident.alerts.values()), None)
+    return front.page(
+        request,
         "acknowledge.html",
         incident=incident,
         person=person.name if person else claim.person,
-        now=live.clock.now(),
+        facts=Facts() if first is None else front.live.responder.facts(first),
     )

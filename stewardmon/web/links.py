@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
@@ -29,8 +30,13 @@ class Links:
     """Makes and reads acknowledgement links; the key is kept in the state."""
 
     def __init__(self, secret: str, public_url: str) -> None:
+        self._secret = secret
         self._public_url = public_url.rstrip("/")
         self._signer = URLSafeTimedSerializer(secret, salt="stewardmon.ack")
+
+    def derived(self, purpose: str) -> str:
+        """Return a key for another purpose, of which this one cannot be told."""
+        return sha256(f"{purpose}\0{self._secret}".encode()).hexdigest()
 
     def of(self, row: Delivery) -> tuple[str, str]:
         """Return the acknowledgement link (empty where there is nothing to take) and the page."""

@@ -1,4 +1,4 @@
-"""Pages for people: the status page and the incident page."""
+"""Pages for people."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stewardmon.engine.live import Live
-from stewardmon.web.incidents import find, probe
-from stewardmon.web.render import page
+from stewardmon.web.board import board
+from stewardmon.web.front import Front
+from stewardmon.web.incidents import find
 
 
-def routes(live: Live) -> list[Route]:
+def routes(front: Front) -> list[Route]:
     """Return the addresses that people open."""
+    live = front.live
 
-    async def status(_request: Request) -> Response:
-        seen = live.observations.latest
-        return page(
-            "status.html",
-            now=live.clock.now(),
-            probes=[probe(spec.name, spec.job, seen.get(spec.name)) for spec in live.config.probes],
-            incidents=live.responder.open(),
-            ready=live.ready(),
-        )
+    async def status(request: Request) -> Response:
+        now = live.clock.now()
+        return front.page(request, "status.html", board=board(live, front.tally, now=now), now=now)
 
     async def incident(request: Request) -> Response:
         found = await find(live, request.path_params["ident"])
         events = await live.ledger.store.events(found.id)
-        return page("incident.html", now=live.clock.now(), incident=found, events=events)
+        return front.page(request, "incident.html", incident=found, events=events)
 
     return [Route("/", status), Route("/incidents/{ident}", incident)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import uvicorn
 
 from stewardmon.engine.live import Live
 from stewardmon.settings import Secret
+from stewardmon.web.guard import Access
 from stewardmon.web.links import Links
 from stewardmon.web.site import build
 
@@ -26,18 +28,27 @@ class Server:
     """Serves the site of one live daemon until cancelled."""
 
     def __init__(
-        self, live: Live, *, links: Links, token: Secret | None, listening: socket.socket
+        self,
+        live: Live,
+        *,
+        links: Links,
+        token: Secret | None = None,
+        access: Access | None = None,
+        listening: socket.socket,
     ) -> None:
+        self._live = live
         self._listening = listening
+        self._site = build(live, links=links, token=token, access=access)
         self._server = _Quiet(
             uvicorn.Config(
-                build(live, links=links, token=token),
+                self._site.app,
                 http="httptools",
                 ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=2,
                 h11_max_incomplete_event_size=64 * 1024,
             )
@@ -45,7 +56,16 @@ class Server:
 
     async def run(self) -> None:
         """Run until cancelled; open connections get two seconds to end."""
+        supervisor = self._live.supervisor
+        async with asyncio.TaskGroup() as group:
+            tally = supervisor.keep("availability", self._site.tally.run)
+            group.create_task(tally, name="availability")
+            group.create_task(self._serve(), name="http")
+
+    async def _serve(self) -> None:
         try:
             await self._server.serve(sockets=[self._listening])
         finally:
-            self._server.should_exit = True
+            self._site.stream.close()
+            if self._server.started:
+                await self._server.shutdown(sockets=[self._listening])

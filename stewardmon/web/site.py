@@ -2,31 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from stewardmon.engine.live import Live
 from stewardmon.settings import Secret
-from stewardmon.web import acknowledge, exposition, health, incidents, pages
-from stewardmon.web.guard import Guard, RequestError, SecurityHeaders, refused
+from stewardmon.web import (
+    acknowledge,
+    assets,
+    exposition,
+    health,
+    incidents,
+    pages,
+    signin,
+)
+from stewardmon.web.front import Front
+from stewardmon.web.guard import Access, Guard, RequestError
 from stewardmon.web.links import Links
+from stewardmon.web.shell import Door, Prefix, SecurityHeaders, reads_pages
+from stewardmon.web.stream import Stream
+from stewardmon.web.tally import Tally
 
 
-def build(live: Live, *, links: Links, token: Secret | None) -> Starlette:
-    """Return the application over one live daemon."""
-    guard = Guard(token)
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The application, and what of it runs and ends with the server."""
+
+    app: Starlette
+    tally: Tally
+    stream: Stream
+
+
+def build(
+    live: Live, *, links: Links, token: Secret | None = None, access: Access | None = None
+) -> Site:
+    """Return the site of one live daemon; `access` says more than a token alone."""
+    public = urlsplit(live.external_url)
+    guard = Guard(
+        access or Access(token=token),
+        secret=links.derived("sessions"),
+        secure=public.scheme == "https",
+        public_url=live.external_url,
+    )
+    tally, stream = Tally(live), Stream(live)
+    live.observations.listeners += [tally.observe, stream.observe]
+    front = Front(live=live, guard=guard, tally=tally, prefix=public.path.rstrip("/"))
     routes: Sequence[BaseRoute] = (
+        *assets.routes(),
         *health.routes(live, guard),
         *exposition.routes(live),
+        *stream.routes(),
         *incidents.routes(live, guard),
-        *acknowledge.routes(live, links),
-        *pages.routes(live),
+        *acknowledge.routes(front, links),
+        *signin.routes(front),
+        *pages.routes(front),
     )
-    return Starlette(
+    app = Starlette(
         routes=list(routes),
-        middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={RequestError: refused},
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(Prefix, prefix=front.prefix),
+            Middleware(Door, guard=guard, prefix=front.prefix),
+        ],
+        exception_handlers=_refusals(front),
     )
+    return Site(app, tally, stream)
+
+
+def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Response]]:
+    """Return how errors are told: browsers read a page, programs one sentence as JSON."""
+
+    def told(request: Request, text: str, status: int, headers: dict[str, str]) -> Response:
+        if not reads_pages(request):
+            body = {"status": "error", "error": text}
+            return JSONResponse(body, status_code=status, headers=headers)
+        title = "There is nothing here" if status == 404 else "That did not work"
+        answer = front.message(request, title=title, text=text, status=status)
+        answer.headers.update(headers)
+        return answer
+
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestError)  # noqa: S101 - registered for it alone
+        return told(request, str(error), error.status, {})
+
+    def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+        text = {404: "There is no such address.", 405: "This address takes another method."}
+        said = text.get(error.status_code, error.detail)
+        return told(request, said, error.status_code, dict(error.headers or {}))
+
+    def bug(request: Request, _error: Exception) -> Response:
+        return told(request, "stewardmon made a mistake; it has been logged.", 500, {})
+
+    return {RequestError: refused, HTTPException: http, Exception: bug}

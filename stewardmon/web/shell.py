@@ -1,0 +1,105 @@
+"""What surrounds every request: headers, the path under which we are reached, who may look."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stewardmon.web.guard import Guard
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "script-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not `no-referrer`: browsers then send `Origin: null` with forms, which tells us nothing.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+# What must be reachable without signing in: life, our own files, signed links, what is public.
+OPEN: Final = ("/static/", "/ack/", "/badge/", "/heartbeat/")
+OPEN_EXACTLY: Final = frozenset(
+    {"/healthz", "/readyz", "/-/healthy", "/-/ready", "/sign-in", "/sign-out", "/status"}
+)
+
+
+class SecurityHeaders:
+    """Adds the security headers to every answer that does not bring its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class Prefix:
+    """Takes the public address's path off: a proxy may hand it on or strip it, both work."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", ""))
+        if self._prefix and (path == self._prefix or path.startswith(f"{self._prefix}/")):
+            scope = {**scope, "path": path.removeprefix(self._prefix) or "/"}
+        await self._app(scope, receive, send)
+
+
+class Door:
+    """Lets only those look who may: browsers are sent to sign in, programs get a 401."""
+
+    def __init__(self, app: ASGIApp, guard: Guard, prefix: str) -> None:
+        self._app = app
+        self._guard = guard
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._admits(scope):
+            answer = refusal(Request(scope), self._prefix)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _admits(self, scope: Scope) -> bool:
+        path = str(scope["path"])
+        if self._guard.open_to_look or path in OPEN_EXACTLY or path.startswith(OPEN):
+            return True
+        return self._guard.caller(HTTPConnection(scope)).may_look
+
+
+def refusal(request: Request, prefix: str) -> Response:
+    """Return what somebody gets who must sign in first."""
+    if reads_pages(request):
+        wanted = quote(request.url.path, safe="/")
+        return RedirectResponse(f"{prefix}/sign-in?next={wanted}", status_code=303)
+    return JSONResponse(
+        {"status": "error", "error": "this needs the header Authorization: Bearer TOKEN"},
+        status_code=401,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def reads_pages(request: Request) -> bool:
+    """Say whether a browser asks, and for a page: its errors are pages too."""
+    return (
+        "text/html" in request.headers.get("accept", "")
+        and not request.url.path.startswith(("/api/", "/-/"))
+    )
