@@ -53,10 +53,11 @@ class InhibitRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What inhibition knows of a probe: its job, what it needs, and how long one ask may take."""
+    """What muting knows of a probe: where it looks, what it needs, how long one ask may take."""
 
     name: str
     job: str
+    instance: str = ""
     depends_on: tuple[str, ...] = ()
     patience: timedelta = PATIENCE
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from stewardmon.domain.inhibition import Watched
+from stewardmon.domain.labels import Labels
 from stewardmon.domain.outcome import Outcome, Reason
 
 WITNESSES: Final = 2  # different hosts that must be out of reach before we doubt ourselves
@@ -16,27 +18,41 @@ _UNREACHED: Final = frozenset({Reason.DNS, Reason.UNREACHABLE, Reason.OFFLINE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connectivity:
-    """Whether stewardmon is offline, and the probes whose pages wait while it is."""
+    """Whether stewardmon is offline, and the probes and jobs whose pages wait while it is."""
 
     offline: bool = False
-    remote: frozenset[str] = frozenset()
+    probes: frozenset[str] = frozenset()
+    jobs: frozenset[str] = frozenset()
+
+    def concerns(self, labels: Labels) -> bool:
+        """Say whether an alert is about something beyond this machine that we watch ourselves."""
+        probe = labels.value("probe")
+        return probe in self.probes if probe else labels.value("job") in self.jobs
 
 
-def judge(outcomes: Mapping[str, tuple[str, Outcome]]) -> Connectivity:
-    """Return how our own connection stands; `outcomes` maps a probe to its instance and outcome.
+def judge(watched: Iterable[Watched], outcomes: Mapping[str, Outcome]) -> Connectivity:
+    """Return how our own connection stands by the newest outcome of every probe.
 
     We are offline when at least two hosts beyond this machine are watched and none of them can
-    even be reached: no name resolves, no route leads there, no connection comes about.
+    even be reached: no name resolves, no route leads there, no connection comes about. A probe
+    without an outcome leaves the question open.
     """
     hosts: dict[str, set[bool]] = {}
-    remote = set()
-    for probe, (instance, outcome) in outcomes.items():
-        host = _host(instance)
+    jobs: dict[str, str] = {}
+    local_jobs = set()
+    for probe in watched:
+        host = _host(probe.instance)
         if host and not _is_here(host):
-            remote.add(probe)
-            hosts.setdefault(host, set()).add(_unreached(outcome))
-    offline = len(hosts) >= WITNESSES and all(seen == {True} for seen in hosts.values())
-    return Connectivity(offline=offline, remote=frozenset(remote))
+            jobs[probe.name] = probe.job
+            outcome = outcomes.get(probe.name)
+            hosts.setdefault(host, set()).add(outcome is not None and _unreached(outcome))
+        else:
+            local_jobs.add(probe.job)
+    return Connectivity(
+        offline=len(hosts) >= WITNESSES and all(seen == {True} for seen in hosts.values()),
+        probes=frozenset(jobs),
+        jobs=frozenset(jobs.values()) - local_jobs,
+    )
 
 
 def _unreached(outcome: Outcome) -> bool:

@@ -30,6 +30,7 @@ def knowledge(
         Watched(
             name=spec.name,
             job=spec.job,
+            instance=spec.instance,
             depends_on=spec.depends_on,
             patience=min(spec.interval + spec.timeout, LONGEST_WAIT),
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from stewardmon.clock import from_milliseconds, milliseconds
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.causes import Causes, Knowledge
-from stewardmon.domain.inhibition import OWN_JOB, Health
+from stewardmon.domain.inhibition import OWN_JOB, SETTLE, Health
 from stewardmon.domain.labels import NAME, Matcher, Op
 from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.muting import Mute, MuteKind
@@ -28,8 +28,8 @@ class _Standing:
 
     silences: tuple[Silence, ...]
     windows: tuple[Maintenance, ...]
-    probe: str
     explained: bool
+    watched: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,8 @@ class Mutes:
         self._standing: dict[str, _Standing | None] = {}
         self._asked_at: datetime | None = None
         self._open: dict[str, datetime] = {}
+        self._offline_at: datetime | None = None
+        self._remembers = False
         self.connectivity = Connectivity()
 
     def change(self, rules: MuteRules) -> None:
@@ -118,10 +120,20 @@ class Mutes:
             if until is not None:
                 reason = f"until {until:%Y-%m-%d %H:%M:%S} UTC"
                 return Mute(kind=MuteKind.MAINTENANCE, by=window.name, reason=reason)
-        if self.connectivity.offline and standing.probe in self.connectivity.remote:
+        if standing.watched and self._is_ours(alert, now):
             reason = "no probe reaches anything beyond this machine"
             return Mute(kind=MuteKind.OFFLINE, by="connectivity", reason=reason)
         return self._causes.why(alert, now=now) if standing.explained else None
+
+    def _is_ours(self, alert: Alert, now: datetime) -> bool:
+        """Say whether the alert is only our own cut line: now, or in what its rule still sees."""
+        ended = self._offline_at
+        if ended is None or alert.active_at > ended or now - ended >= self._memory(alert):
+            return False
+        return self.connectivity.concerns(alert.labels)
+
+    def _memory(self, alert: Alert) -> timedelta:
+        return self._rules.knowledge.memory.get(alert.rule, timedelta(0)) + SETTLE
 
     def _find(self, alert: Alert) -> _Standing | None:
         labels = alert.labels
@@ -129,10 +141,11 @@ class Mutes:
         found = _Standing(
             silences=tuple(one for one in self._silences if one.accepts(labels)),
             windows=() if own else tuple(one for one in self.windows if one.accepts(labels)),
-            probe="" if own else labels.value("probe"),
             explained=self._causes.may_explain(alert),
+            # Only our own rules see the world through our line.
+            watched=not own and alert.rule in self._rules.knowledge.holds,
         )
-        idle = not (found.silences or found.windows or found.probe or found.explained)
+        idle = not (found.silences or found.windows or found.explained or found.watched)
         return None if idle else found
 
     def look(self, now: datetime) -> Connectivity:
@@ -145,17 +158,20 @@ class Mutes:
         self._asked_at = now
         spans = ((window.id, window.span.until(now)) for window in self.windows)
         self._open = {ident: until for ident, until in spans if until is not None}
-        seen = self._latest()
-        self.connectivity = judge(
-            {name: (one.spec.instance, one.outcome) for name, one in seen.items()}
-        )
+        outcomes = {name: seen.outcome for name, seen in self._latest().items()}
+        self.connectivity = judge(self._rules.knowledge.probes.values(), outcomes)
+        if not self._remembers:
+            self._remembers = True
+            self._offline_at = self._probes.offline_at(now)
+        if self.connectivity.offline:
+            self._offline_at = now
 
     def _forget(self) -> None:
         self._standing.clear()
         self._asked_at = None
 
 
-_UNKNOWN: Final = _Standing(silences=(), windows=(), probe="", explained=False)
+_UNKNOWN: Final = _Standing(silences=(), windows=(), explained=False, watched=False)
 
 
 class ProbeHistory:
@@ -174,6 +190,17 @@ class ProbeHistory:
         if probe not in self._known:
             self._known[probe] = self._read(probe, now)
         return self._known[probe]
+
+    def offline_at(self, now: datetime) -> datetime | None:
+        """Return when we were last offline, as a former process saw it; None where it was not."""
+        matchers = (Matcher(NAME, Op.EQUAL, "stewardmon_offline"),)
+        seen = [
+            at_ms
+            for series in self._series.select(matchers)
+            for at_ms, value in zip(series.times, series.values, strict=True)
+            if value == 1.0 and at_ms <= milliseconds(now)
+        ]
+        return _at(max(seen, default=0))
 
     def _read(self, probe: str, now: datetime) -> Health:
         matchers = (Matcher(NAME, Op.EQUAL, "probe_success"), Matcher("probe", Op.EQUAL, probe))

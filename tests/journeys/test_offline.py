@@ -27,9 +27,22 @@ async def test_what_is_still_down_when_the_line_is_back_pages() -> None:
         await daemon.after(minutes=5)
         daemon.platform.app.comes_back()
         daemon.platform.openai.comes_back()
-        await daemon.after(seconds=20)
-        assert daemon.said == ["page dev-a", "page dev-a", "resolved dev-a"]
+        await daemon.after(seconds=40)
+        assert daemon.said == ["page dev-a", "resolved dev-a", "page dev-a"]
         assert daemon.incidents[-1].title == "Database Issues (database)"
+
+
+async def test_windows_that_remember_the_cut_page_nobody() -> None:
+    async with running() as daemon:
+        await daemon.after(seconds=30)
+        cut(daemon)
+        await daemon.after(minutes=8)
+        await daemon.restarts()
+        await daemon.after(seconds=1)
+        for target in (daemon.platform.app, daemon.platform.database, daemon.platform.openai):
+            target.comes_back()
+        await daemon.after(minutes=10)
+        assert daemon.said == ["page dev-a", "resolved dev-a"]
 
 
 async def test_one_target_out_of_reach_is_not_our_line() -> None:
