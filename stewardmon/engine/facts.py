@@ -61,7 +61,10 @@ class FactFinder:
 
 
 def threshold_text(rule: AlertRule) -> str:
-    """Return what the value is held against, as people read it: `> 5 %`; empty where unknown."""
-    if rule.threshold is None or rule.comparison is None:
+    """Return what the value is held against, as people read it: `> 5 %`; empty where unknown.
+
+    An equality is a question answered yes or no: its value says everything already.
+    """
+    if rule.threshold is None or rule.comparison in {None, "==", "!="}:
         return ""
     return f"{rule.comparison} {format_value(rule.threshold, rule.unit)}"

@@ -73,4 +73,5 @@ def test_no_name_is_due_twice_in_one_take_and_none_is_lost(
         assert len(taken) == len(set(taken))
         due = schedule.next_due()
         assert due is not None
-        assert now < due <= now + 7.0 + 1e-6
+        # From the first ask to the grid it may be one interval and a half.
+        assert now < due <= now + 1.5 * 7.0 + 1e-6
