@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "http": "http",
         "postgres": "postgres",
         "postgres_query": "postgres_query",
+        "postgres_depth": "postgres_depth",
         "openai": "openai",
         "openai_chat": "openai_chat",
         "tcp": "tcp",

@@ -52,6 +52,7 @@ _WORDS: Final = tuple(
         ),
         (Reason.PERMISSION, r"permission denied|not have connect privilege"),
         (Reason.MISSING, r"database \".*\" does not exist|no such database"),
+        (Reason.SETUP, r"bouncer config error"),
         (Reason.CERTIFICATE, r"certificate verify failed|server certificate for|root certificate"),
         (
             Reason.TLS,
@@ -81,6 +82,7 @@ _SENTENCES: Final = {
     Reason.AUTH: "{where} refuses the user or the password",
     Reason.PERMISSION: "{where} denies the user what the probe needs",
     Reason.MISSING: "{where} has no such database, role or table",
+    Reason.SETUP: "the pooler at {where} knows no such database or user",
     Reason.CERTIFICATE: "the certificate of {where} is not trusted here",
     Reason.TLS: "no TLS connection with {where}",
     Reason.REFUSED: "nothing listens on {where}: connection refused",

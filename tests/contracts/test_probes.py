@@ -31,6 +31,7 @@ KEY: Final = f"sk-proj-{SECRET}"
 LEAST: Final[dict[str, Any]] = {
     "http": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
     "postgres": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},
+    "postgres_depth": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},
     "postgres_query": {
         "url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app",
         "query": "SELECT 1 AS n",

@@ -1,0 +1,142 @@
+"""The postgres_depth probe: everything a specialist would look at, on a slower beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
+
+from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.ports import Context, Kind
+from stewardmon.probes.failure import Failure
+from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
+from stewardmon.probes.postgres_checks import CHECKS
+from stewardmon.probes.postgres_checks.check import CheckSettings, Found
+from stewardmon.probes.postgres_session import Session, session
+from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.progress import Progress
+from stewardmon.settings import Duration
+
+# What one check meets without it saying anything of the others.
+_CHECKS_OWN: Final = frozenset(
+    {Reason.PERMISSION, Reason.MISSING, Reason.QUERY, Reason.SLOW, Reason.READ_ONLY}
+)
+_SHOWN: Final = 20
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"no such check: {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+    return names
+
+
+class DepthSettings(CheckSettings):
+    """Which database, and which of the checks; all of them where none is named."""
+
+    url: DatabaseUrl
+    checks: Annotated[tuple[str, ...], AfterValidator(_known)] = tuple(CHECKS)
+    statement_timeout: Duration = timedelta(seconds=3)
+    lock_timeout: Duration = timedelta(milliseconds=500)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return what libpq takes; it holds the password."""
+        return parse_conninfo(self.url.get_secret_value())
+
+
+class DepthProbe:
+    """Runs the checks one after the other, in one read-only transaction."""
+
+    def __init__(self, settings: DepthSettings) -> None:
+        self.settings = settings
+        self.progress = Progress(series=PHASES)
+        self._parameters = settings.parameters
+
+    async def ask(self) -> Outcome:
+        """Ask once: degraded where something was found, up where nothing was."""
+        progress = self.progress = Progress(series=PHASES)
+        settings = self.settings
+        try:
+            async with session(
+                self._parameters,
+                progress,
+                statement_timeout=settings.statement_timeout,
+                lock_timeout=settings.lock_timeout,
+                read_only=True,
+            ) as talk:
+                found = {name: await self._check(talk, name) for name in settings.checks}
+        except Failure as failure:
+            return failed(failure, progress)
+        return _outcome(found, progress)
+
+    async def close(self) -> None:
+        """Nothing is kept between asks."""
+
+    async def _check(self, talk: Session, name: str) -> Found | Failure:
+        """Return what one check found; its failure leaves the others their transaction."""
+        await talk.rows("SAVEPOINT one_check")
+        try:
+            found = await CHECKS[name](talk, self.settings)
+        except Failure as failure:
+            if failure.reason not in _CHECKS_OWN:
+                raise
+            await talk.rows("ROLLBACK TO SAVEPOINT one_check")
+            return failure
+        await talk.rows("RELEASE SAVEPOINT one_check")
+        return found
+
+
+def _outcome(found: dict[str, Found | Failure], progress: Progress) -> Outcome:
+    measurements: list[Measurement] = list(progress.measurements())
+    findings: list[str] = []
+    unseen: list[str] = []
+    for name, result in found.items():
+        seen = isinstance(result, Found) and not result.absent
+        measurements.append(
+            Measurement("stewardmon_pg_check_possible", float(seen), {"check": name})
+        )
+        if isinstance(result, Failure):
+            unseen.append(f"{name} could not be checked: {result.detail}")
+        elif result.absent:
+            unseen.append(f"{name} was not checked: {result.absent}")
+        else:
+            measurements.extend(result.measurements)
+            findings.extend(result.findings)
+    # A check that may not be made is as much a finding as what it would find.
+    refused = [one for one in found.values() if isinstance(one, Failure)]
+    if findings:
+        state, reason, detail = State.DEGRADED, Reason.FINDING, _first(findings)
+    elif refused:
+        state, reason, detail = State.DEGRADED, refused[0].reason, _first(unseen)
+    else:
+        state, reason, detail = State.UP, Reason.OK, f"{len(found)} checks found nothing"
+    return Outcome(
+        state=state,
+        reason=reason,
+        detail=detail,
+        phases=progress.phases,
+        measurements=tuple(measurements),
+        findings=(*findings, *unseen)[:_SHOWN],
+    )
+
+
+def _first(lines: Iterable[str]) -> str:
+    first, *rest = lines
+    return f"{first}, and {len(rest)} more" if rest else first
+
+
+def make(settings: DepthSettings, _shared: Context) -> DepthProbe:
+    """Build the probe."""
+    return DepthProbe(settings)
+
+
+def _instance(settings: Any) -> str:
+    return shown(settings.parameters)
+
+
+KIND: Final = Kind(
+    settings=DepthSettings, make=make, cost=lambda _: Cost(connections=1), instance=_instance
+)
