@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,7 +25,7 @@ class _Connection(psycopg.AsyncConnection[DictRow]):
     """A connection that lets go at once.
 
     Where psycopg is cancelled amid a query, it asks the server to cancel and waits for seconds: a
-    frozen server would hold the probe beyond its timeout. This one hangs up.
+    frozen server would hold the probe beyond its timeout. This one leaves that to `session`.
     """
 
     async def wait(
@@ -35,11 +34,7 @@ class _Connection(psycopg.AsyncConnection[DictRow]):
         interval: float = 0.1,
         timeout: float | None = None,
     ) -> Any:
-        try:
-            return await waiting.wait_async(gen, self.pgconn.socket, interval, timeout)
-        except asyncio.CancelledError:
-            self.pgconn.finish()
-            raise
+        return await waiting.wait_async(gen, self.pgconn.socket, interval, timeout)
 
 
 class Session:
