@@ -36,4 +36,5 @@ def leadership(store: Store, *, holder: str) -> Leadership:
 
 def history_path(state: Path) -> Path:
     """Return the history's file beside a state's: `state.db` → `state.history.db`."""
+    state = state.absolute()  # a bare "." has no name to stand beside
     return state.with_name(f"{state.stem}.history{state.suffix or '.db'}")

@@ -18,6 +18,9 @@ from stewardmon.stores.codec import decode_record, encode_record
 RECENTLY: Final = timedelta(hours=24)
 """How long before the newest resolve an incident is loaded, so that it can open again."""
 
+KEPT_FOR: Final = timedelta(days=400)
+"""How long after its resolve an incident is kept, with its timeline and messages."""
+
 
 class MemoryStore:
     """Keeps the state in dictionaries; a new instance starts empty."""
@@ -120,6 +123,25 @@ class MemoryStore:
         """Return all timeline lines with start ≤ at < end, in order."""
         found = [event for event in self._events if start <= event.at < end]
         return sorted(found, key=lambda event: event.at)
+
+    async def prune(self, *, now: datetime) -> None:
+        """Forget incidents that were resolved too long ago, with their timelines and messages."""
+        before = now - KEPT_FOR
+        self._incidents = {
+            one.id: one
+            for one in self._incidents.values()
+            if one.open or one.resolved_at is None or one.resolved_at >= before
+        }
+        self._events = [
+            one for one in self._events if one.at >= before or one.incident in self._incidents
+        ]
+        self._outbox = {
+            row.dedup_key: row
+            for row in self._rows()
+            if row.state is DeliveryState.PENDING
+            or row.due_at >= before
+            or row.incident in self._incidents
+        }
 
     def _rows(self) -> list[Delivery]:
         return sorted(self._outbox.values(), key=lambda row: row.order)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.incident import Event, Incident, IncidentState
@@ -80,6 +80,18 @@ def events_between(connection: Connection, start: datetime, end: datetime) -> Se
         .order_by(event.c.at, event.c.number)
     )
     return [rows.event_of(row) for row in connection.execute(wanted)]
+
+
+def prune(connection: Connection, before: datetime) -> None:
+    """Delete incidents resolved before an instant, and what belongs to no incident any more."""
+    gone = rows.micros(before)
+    connection.execute(delete(incident).where(incident.c.resolved_at < gone, ~_OPEN))
+    kept = select(incident.c.id)
+    connection.execute(delete(member).where(member.c.incident.not_in(kept)))
+    connection.execute(delete(event).where(event.c.at < gone, event.c.incident.not_in(kept)))
+    connection.execute(
+        delete(outbox).where(~_PENDING, outbox.c.due_at < gone, outbox.c.incident.not_in(kept))
+    )
 
 
 def _deliveries(connection: Connection, which: ColumnElement[bool]) -> Sequence[Delivery]:

@@ -16,6 +16,7 @@ from stewardmon.stores import fence, outbox, queries
 from stewardmon.stores.dialect import Dialect
 from stewardmon.stores.lane import Lane
 from stewardmon.stores.line import Line
+from stewardmon.stores.memory import KEPT_FOR
 from stewardmon.stores.upgrade import bring_up_to_date
 from stewardmon.stores.writes import Writes
 
@@ -100,6 +101,10 @@ class SqlStore:
         return await self._reader.run(
             lambda connection: queries.events_between(connection, start, end)
         )
+
+    async def prune(self, *, now: datetime) -> None:
+        """Forget incidents that were resolved too long ago, with their timelines and messages."""
+        await self._writer.run(lambda connection: queries.prune(connection, now - KEPT_FOR))
 
     def _open(self, line: Line) -> None:
         self.dialect.hold()

@@ -130,7 +130,7 @@ class SqliteDialect:
 
 _SENTENCES: Final = {
     "SQLITE_FULL": "the disk of the state {path} is full: free some space",
-    "SQLITE_IOERR": "the disk of the state {path} fails: look at the system's log",
+    "SQLITE_IOERR": "the disk of the state {path} is full or fails: see what the system's log says",
     "SQLITE_BUSY": "the state {path} is locked by another program: let go of it there",
     "SQLITE_LOCKED": "the state {path} is locked by another program: let go of it there",
     "SQLITE_READONLY": "the state {path} cannot be written: check its rights and its disk",

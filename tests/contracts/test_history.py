@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -196,3 +197,37 @@ async def test_what_is_older_than_thirty_days_is_thinned_and_the_rest_untouched(
     await history.prune(now=now + 400 * day)
     assert await read(history, end_ms=old[-1][0]) == {}
     assert (await read(history)).keys() == {UP}
+
+
+async def test_a_late_sample_of_a_thinned_day_joins_its_roll_up(history: History, url: str) -> None:
+    if url == "memory://":
+        pytest.skip("memory keeps no roll-ups")
+    day = every(60, 30, start_ms=START - START % (24 * HOUR_MS))
+    await history.write([(UP, day)])
+    await history.write([(UP, every(60, 1, start_ms=day[0][0] + 2 * HOUR_MS))])
+    now = datetime.fromtimestamp(day[0][0] / 1000, UTC) + timedelta(days=32)
+    await history.prune(now=now)
+    thinned = (await read(history))[UP]
+    late = every(60, 10, start_ms=day[0][0] + HOUR_MS, value=50.0)
+    await history.write([(UP, late), (UP, day[:3])])
+    await history.write([(UP, every(60, 1, start_ms=day[0][0] + 3 * HOUR_MS))])
+    await history.prune(now=now)
+    found = (await read(history))[UP]
+    assert set(thinned) < set(found)
+    assert [value for _, value in found][len(thinned) - 1 : len(thinned) + 1] == [52.0, 57.0]
+
+
+async def test_two_processes_may_write_to_one_history(history: History, url: str) -> None:
+    if url == "memory://":
+        pytest.skip("memory belongs to one process")
+    _, other = open_store(url)
+    mine = every(30, 600)
+    theirs = every(30, 600, value=0.25)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(write_in(history, mine, 20), name="mine")
+        group.create_task(write_in(other, theirs, 20, DOWN), name="theirs")
+    await other.write([(UP, every(30, 3, start_ms=mine[-1][0] + 1))])
+    await other.close()
+    found = await read(history)
+    assert found[UP] == [*mine, *every(30, 3, start_ms=mine[-1][0] + 1)]
+    assert found[DOWN] == list(theirs)

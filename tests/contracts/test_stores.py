@@ -17,6 +17,8 @@ from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
 from stewardmon.ports import Store
 from stewardmon.stores import open_store
+from stewardmon.stores.memory import MemoryStore
+from stewardmon.stores.sql import SqlStore
 from tests.contracts.store_values import T0, alert, at, delivery, event, incident
 
 LEASE = timedelta(seconds=60)
@@ -210,6 +212,29 @@ async def test_a_change_that_cannot_be_written_leaves_nothing(store: Store) -> N
     assert (saved.alerts, saved.incidents, dict(saved.records)) == ((), (), {})
     await store.commit(Change(incidents=(incident(),)))
     assert await store.incident("i1") == incident()
+
+
+async def test_what_was_resolved_long_ago_is_forgotten(store: Store) -> None:
+    def change(ident: str, **since: float) -> Change:
+        when = at(**since)
+        one = incident(
+            ident, state=IncidentState.RESOLVED, resolved_at=when, opened_at=when, alerts={}
+        )
+        sent = delivery(ident, incident=ident, due_at=when, state=DeliveryState.SENT)
+        return Change(incidents=(one,), events=(event(ident, at=when),), deliveries=(sent,))
+
+    assert isinstance(store, (MemoryStore, SqlStore))
+    await store.commit(Change(incidents=(incident("open", opened_at=at(days=-900)),)))
+    await store.commit(Change(deliveries=(delivery("waits", due_at=at(days=-900)),)))
+    await store.commit(change("old", days=-401))
+    await store.commit(change("new", days=-399))
+    await store.prune(now=T0)
+    assert {one.id for one in await store.incidents(limit=9)} == {"open", "new"}
+    assert (await store.incident("open")) == incident("open", opened_at=at(days=-900))
+    assert await store.events("old") == []
+    assert await store.deliveries("old") == []
+    assert len(await store.events("new")) == len(await store.deliveries("new")) == 1
+    assert [row.dedup_key for row in await store.unsettled()] == ["waits"]
 
 
 # Outbox
