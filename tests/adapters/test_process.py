@@ -1,0 +1,195 @@
+"""The daemon as a process: what it says when it cannot start, and how it reloads and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.servers import Receiver, Target
+from tests.support.process import Process, stewardmon
+from tests.support.waiting import until_async
+
+PROBES = "probes:\n  - {{name: app, kind: http, job: app, interval: 1s, url: '{url}'}}\n"
+DOWN = """
+groups:
+  - name: g
+    rules: [{alert: Down, expr: 'probe_success{job="app"} == 0', labels: {severity: critical}}]
+"""
+
+
+def _rules(folder: Path, *, target: str, alerts: str = DOWN, oncall: str = "") -> Path:
+    rules = folder / "rules"
+    rules.mkdir(exist_ok=True)
+    (rules / "probes.yml").write_text(PROBES.format(url=target))
+    (rules / "alerts.yml").write_text(alerts)
+    if oncall:
+        (rules / "oncall.yml").write_text(oncall)
+    return rules
+
+
+async def _run(*arguments: str, cwd: Path, **environ: str) -> tuple[int, str]:
+    """Run stewardmon to its end; return its exit code and everything it said."""
+    clean = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "stewardmon", *arguments,
+        cwd=cwd,
+        env={**clean, "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        said, _ = await child.communicate()
+    return child.returncode or 0, said.decode()
+
+
+async def test_with_nothing_set_it_names_what_is_missing_and_points_to_the_demo(
+    tmp_path: Path,
+) -> None:
+    code, said = await _run("run", cwd=tmp_path)
+    assert code == 1
+    assert "DATABASE_URL" in said
+    assert "NEXT_PUBLIC_APP_URL" in said
+    assert "stewardmon demo" in said
+    assert "Traceback" not in said
+
+
+async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    rules = _rules(tmp_path, target="http://127.0.0.1:1/")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, said = await _run(
+            "run", "--rules", str(rules), "--listen", address, cwd=tmp_path
+        )
+    assert code == 1
+    assert said.count("\n") == 1
+    assert f"cannot listen on {address}" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("/proc/nowhere/state.db", "state"), (".", "state"), ("garbage.db", "garbage.db")],
+)
+async def test_a_state_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, state: str, told: str
+) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"SQLite format 3\0" + b"\xde\xad" * 4000)
+    rules = _rules(tmp_path, target="http://127.0.0.1:1/")
+    code, said = await _run(
+        "run", "--rules", str(rules), "--state", state, "--listen", "127.0.0.1:0", cwd=tmp_path
+    )
+    assert code == 1
+    assert told in said
+    assert "Traceback" not in said
+
+
+async def test_every_mistake_is_said_at_once_with_its_place(tmp_path: Path) -> None:
+    rules = _rules(tmp_path, target="http://127.0.0.1:1/", alerts="alerts:\n  - {nam: x}\n")
+    (rules / "oncall.yml").write_bytes(b"\x00\xff garbage")
+    code, said = await _run("check", "--rules", str(rules), cwd=tmp_path)
+    assert code == 1
+    assert "alerts.yml:2:" in said
+    assert "oncall.yml" in said
+    assert "Traceback" not in said
+
+
+async def test_a_second_daemon_on_one_state_is_refused(tmp_path: Path) -> None:
+    app = Target()
+    await app.open()
+    rules = _rules(tmp_path, target=app.url)
+    async with stewardmon(tmp_path, rules):
+        code, said = await _run(
+            "run", "--rules", str(rules), "--state", str(tmp_path / "state.db"),
+            "--listen", "127.0.0.1:0", cwd=tmp_path,
+        )  # fmt: skip
+    await app.close()
+    assert code == 1
+    assert "Traceback" not in said
+    assert "state.db" in said
+
+
+async def test_a_hangup_reloads_and_a_file_that_does_not_load_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    app = Target()
+    await app.open()
+    rules = _rules(tmp_path, target=app.url)
+    async with stewardmon(tmp_path, rules) as daemon:
+        two = PROBES.format(url=app.url) + f"  - {{name: two, kind: http, url: '{app.url}'}}\n"
+        (rules / "probes.yml").write_text(two)
+        daemon.child.send_signal(signal.SIGHUP)
+        await until_async(lambda: _has_probes(daemon, {"app", "two"}), what="two probes")
+
+        (rules / "probes.yml").write_text("probes: [{name: broken}]\n")
+        refused = await daemon.post("/-/reload", {})
+        assert refused.status_code == 422
+        assert "probes.yml:1:" in refused.text
+        assert await _has_probes(daemon, {"app", "two"})
+        assert "probes.yml" in (await daemon.get("/readyz"))["config_error"]
+    await app.close()
+    assert daemon.child.returncode == 0
+
+
+async def test_the_link_shows_by_get_and_acknowledges_by_post(tmp_path: Path) -> None:
+    receiver, app = Receiver(), Target()
+    await receiver.open()
+    await app.open()
+    app.down = True
+    oncall = f"""
+channels: {{pager: {{kind: webhook, url: "{receiver.url}"}}}}
+people: {{dev: {{name: D, timezone: UTC, contacts: [{{channel: pager, to: dev}}]}}}}
+policies: {{matrix: {{levels: [{{level: 1, role: developer, after: 0m, page: [dev]}}]}}}}
+routes: [{{policy: matrix}}]
+"""
+    rules = _rules(tmp_path, target=app.url, oncall=oncall)
+    async with stewardmon(tmp_path, rules) as daemon:
+        page = await receiver.wait_for(lambda one: one["stewardmon"]["event"] == "page", after=0)
+        incident, link = page["stewardmon"]["incident"], page["stewardmon"]["ack_url"]
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            shown = await browser.get(link)
+            assert shown.status_code == 200
+            assert (await daemon.get(f"/api/incidents/{incident}"))["state"] == "open"
+            assert (await browser.post(link)).is_success
+            forged = await browser.post(link[:-3] + "abc")
+        assert forged.status_code == 403
+        told = await daemon.get(f"/api/incidents/{incident}")
+        assert (told["state"], told["acknowledged_by"]) == ("acknowledged", "dev")
+    await app.close()
+    await receiver.close()
+
+
+async def test_an_incident_is_acknowledged_from_the_command_line(tmp_path: Path) -> None:
+    app = Target()
+    await app.open()
+    app.down = True
+    rules = _rules(tmp_path, target=app.url)
+    async with stewardmon(tmp_path, rules) as daemon:
+        (incident,) = await until_async(lambda: _open_incidents(daemon), what="an incident")
+        ident = str(incident["id"])
+        reach = {"STEWARDMON_URL": daemon.url, "STEWARDMON_TOKEN": "test-token"}
+        code, said = await _run("incident", "ack", ident, "--by", "me", cwd=tmp_path, **reach)
+        assert (code, said) == (0, f"{ident} is acknowledged by me\n")
+        code, said = await _run("incident", "list", cwd=tmp_path, **reach)
+        assert "acknowledged" in said
+        wrong = {**reach, "STEWARDMON_TOKEN": "wrong"}
+        code, said = await _run("incident", "resolve", ident, cwd=tmp_path, **wrong)
+        assert code == 2
+        assert "STEWARDMON_TOKEN" in said
+    await app.close()
+
+
+async def _has_probes(daemon: Process, names: set[str]) -> bool:
+    return {one["probe"] for one in (await daemon.get("/api/probes"))["probes"]} == names
+
+
+async def _open_incidents(daemon: Process) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = (await daemon.get("/api/incidents"))["incidents"]
+    return found
