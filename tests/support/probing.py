@@ -21,8 +21,13 @@ def unexpected(error: Exception) -> None:
 
 async def asked(kind: str, *, timeout: float = 5.0, **settings: Any) -> Outcome:
     """Build a probe of a kind from settings as they stand in probes.yml, and ask it once."""
+    return await asked_in(CONTEXT, kind, timeout=timeout, **settings)
+
+
+async def asked_in(shared: Context, kind: str, *, timeout: float, **settings: Any) -> Outcome:
+    """As `asked`, with a context of one's own."""
     found = KINDS[kind]
-    probe = found.make(found.settings.model_validate(settings), CONTEXT)
+    probe = found.make(found.settings.model_validate(settings), shared)
     try:
         return await ask(probe, timeout=timeout, bug=unexpected)
     finally:
