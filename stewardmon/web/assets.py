@@ -60,7 +60,11 @@ def routes() -> list[Route]:
         if asset is None:
             raise RequestError("there is no such file", 404)
         packed = "gzip" in request.headers.get("accept-encoding", "")
-        headers = {"Content-Type": asset.kind, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        headers = {
+            "Content-Type": asset.kind,
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Encoding",
+        }
         if request.query_params.get("v") == asset.mark:
             headers["Cache-Control"] = FOR_EVER
         if packed:

@@ -1,4 +1,4 @@
-"""The status page's view: the platform in one sentence, probes by job, who is on call, ourselves."""
+"""The status page's view: the platform in a sentence, probes by job, who is on call, ourselves."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ page's own size. Coordinates are whole numbers: a path of 200 probes must stay s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -159,6 +159,18 @@ def area(lower: Points, upper: Points, scale: Scale) -> str:
     there = [f"{scale.x(at)} {scale.y(value)}" for at, value in upper]
     back = [f"{scale.x(at)} {scale.y(value)}" for at, value in reversed(lower)]
     return f"M{'L'.join(there + back)}Z" if there else ""
+
+
+def columns(counts: Mapping[int, int], places: int, *, high: int) -> str:
+    """Return a bar for each place that has a count, as one surface."""
+    width = WIDTH / max(places, 1)
+    parts = []
+    for place, count in sorted(counts.items()):
+        if 0 <= place < places and count:
+            x, wide = round(place * width), max(round(width) - 1, 1)
+            tall = max(round(count / max(high, 1) * HEIGHT), 1)
+            parts.append(f"M{x} {HEIGHT}v-{tall}h{wide}v{tall}z")
+    return "".join(parts)
 
 
 def cells(points: Points, *, start_ms: int, end_ms: int, count: int = SPARK_CELLS) -> Cells:

@@ -140,7 +140,9 @@ class Guard:
             raise RequestError("sign in as an operator to do this", 403)
         if not self.same_origin(request):
             raise RequestError("this form was sent from another site", 403)
-        if not hmac.compare_digest(self.form_token(caller).encode(), fields.get("csrf", "").encode()):
+        if not hmac.compare_digest(
+            self.form_token(caller).encode(), fields.get("csrf", "").encode()
+        ):
             raise RequestError("this form is out of date: go back, load the page anew", 403)
         return caller
 

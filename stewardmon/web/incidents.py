@@ -25,7 +25,7 @@ LISTED: int = 200
 
 def routes(live: Live, guard: Guard) -> list[Route]:
     """Return the JSON addresses of incidents and probes."""
-    acts = _acts(live)
+    acts = acts_of(live)
 
     async def listed(request: Request) -> Response:
         wanted = request.query_params.get("state", "open")
@@ -160,7 +160,9 @@ def probe(name: str, job: str, seen: Seen | None) -> dict[str, Any]:
 Act = Callable[[By, dict[str, Any]], Callable[[Incident], Step]]
 
 
-def _acts(live: Live) -> dict[str, Act]:
+def acts_of(live: Live) -> dict[str, Act]:
+    """Return what one can do to an incident: by name, a decision made of who asks and the body."""
+
     def roster() -> Any:
         return live.responder.book.roster
 

@@ -1,4 +1,4 @@
-"""Pages for people."""
+"""The pages for people, all but forms: status and incident here, the others in files of theirs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from stewardmon.web import actions, oncall, past, probes, quieting, rules, signin
 from stewardmon.web.board import board
+from stewardmon.web.dossier import dossier
 from stewardmon.web.front import Front
 from stewardmon.web.incidents import find
 
@@ -20,8 +22,19 @@ def routes(front: Front) -> list[Route]:
         return front.page(request, "status.html", board=board(live, front.tally, now=now), now=now)
 
     async def incident(request: Request) -> Response:
+        now = live.clock.now()
         found = await find(live, request.path_params["ident"])
-        events = await live.ledger.store.events(found.id)
-        return front.page(request, "incident.html", incident=found, events=events)
+        view = await dossier(live, found, now=now)
+        return front.page(request, "incident.html", it=view, now=now)
 
-    return [Route("/", status), Route("/incidents/{ident}", incident)]
+    return [
+        Route("/", status),
+        Route("/incidents/{ident}", incident),
+        *actions.routes(front),
+        *probes.routes(front),
+        *rules.routes(front),
+        *oncall.routes(front),
+        *quieting.routes(front),
+        *past.routes(front),
+        *signin.routes(front),
+    ]

@@ -14,11 +14,11 @@ from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.live import Live
 from stewardmon.errors import StewardmonError
 from stewardmon.ports import Points
-from stewardmon.promql import Engine, Limits, Matrix, Plan, plan
+from stewardmon.promql import Engine, Limits, Plan, plan
 
 STEPS: Final = 150  # of a chart: finer than a phone can show
 LONGEST: Final = timedelta(days=2)  # of an expression's chart: windows over more cost too much
-_LIMITS: Final = Limits()
+_LIMITS: Final = Limits(max_samples=2_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,18 @@ async def metric(
     """Return a metric's samples over a span by series; nothing where history cannot be read."""
     matchers = [Matcher(NAME, Op.EQUAL, name)]
     matchers += [Matcher(label, Op.EQUAL, value) for label, value in labels.items()]
+    return await _read(live, matchers, span)
+
+
+async def phases(live: Live, probe: str, span: Span) -> Sequence[tuple[Labels, Points]]:
+    """Return the samples of a probe's phases, under whatever name its kind measures them."""
+    matchers = [Matcher("probe", Op.EQUAL, probe), Matcher("phase", Op.NOT_EQUAL, "")]
+    return await _read(live, matchers, span)
+
+
+async def _read(
+    live: Live, matchers: Sequence[Matcher], span: Span
+) -> Sequence[tuple[Labels, Points]]:
     try:
         return await live.history.read(matchers, start_ms=span.start_ms, end_ms=span.end_ms)
     except StewardmonError:
@@ -84,8 +96,4 @@ def _evaluated(
     step = span.step_ms
     start = span.start_ms - span.start_ms % step
     result = Engine(store, limits=_LIMITS).range(planned, start, span.end_ms, step)
-    return [(labels, points) for labels, points in result.series] if _is_matrix(result) else []
-
-
-def _is_matrix(result: object) -> bool:
-    return isinstance(result, Matrix)
+    return list(result.series)

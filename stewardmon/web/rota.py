@@ -134,8 +134,7 @@ def _day(day: date, spans: list[Shift], *, zone: ZoneInfo, today: date) -> Day:
     start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     inside = [one for one in spans if one.start < end and one.end > start]
     shown = tuple(
-        ("" if one.start <= start else f"{one.start.astimezone(zone):%H:%M}", one)
-        for one in inside
+        ("" if one.start <= start else f"{one.start.astimezone(zone):%H:%M}", one) for one in inside
     )
     return Day(day=day, shifts=shown, today=day == today, clocks=_clocks(end - start))
 

@@ -99,7 +99,6 @@ def refusal(request: Request, prefix: str) -> Response:
 
 def reads_pages(request: Request) -> bool:
     """Say whether a browser asks, and for a page: its errors are pages too."""
-    return (
-        "text/html" in request.headers.get("accept", "")
-        and not request.url.path.startswith(("/api/", "/-/"))
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        ("/api/", "/-/")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +18,12 @@ from stewardmon.engine.live import Live
 from stewardmon.settings import Secret
 from stewardmon.web import (
     acknowledge,
+    alertmanager,
     assets,
     exposition,
     health,
     incidents,
     pages,
-    signin,
 )
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
@@ -62,8 +62,8 @@ def build(
         *exposition.routes(live),
         *stream.routes(),
         *incidents.routes(live, guard),
+        *alertmanager.routes(live, guard),
         *acknowledge.routes(front, links),
-        *signin.routes(front),
         *pages.routes(front),
     )
     app = Starlette(
@@ -78,7 +78,7 @@ def build(
     return Site(app, tally, stream)
 
 
-def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Response]]:
+def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]:
     """Return how errors are told: browsers read a page, programs one sentence as JSON."""
 
     def told(request: Request, text: str, status: int, headers: dict[str, str]) -> Response:
@@ -90,17 +90,17 @@ def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Respo
         answer.headers.update(headers)
         return answer
 
-    def refused(request: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestError)  # noqa: S101 - registered for it alone
         return told(request, str(error), error.status, {})
 
-    def http(request: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
         text = {404: "There is no such address.", 405: "This address takes another method."}
         said = text.get(error.status_code, error.detail)
         return told(request, said, error.status_code, dict(error.headers or {}))
 
-    def bug(request: Request, _error: Exception) -> Response:
+    async def bug(request: Request, _error: Exception) -> Response:
         return told(request, "stewardmon made a mistake; it has been logged.", 500, {})
 
     return {RequestError: refused, HTTPException: http, Exception: bug}
