@@ -16,6 +16,7 @@ from stewardmon.channels import KINDS as CHANNEL_KINDS
 from stewardmon.clock import milliseconds
 from stewardmon.config import Config
 from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.external import EXTERNAL
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import Delivery
 from stewardmon.domain.rule import AlertRule
@@ -26,6 +27,7 @@ from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deliver import Delivering
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
@@ -45,7 +47,6 @@ log = structlog.get_logger()
 
 KEEP_AT_LEAST_MS: Final = 20 * 60_000  # charts on pages show a quarter of an hour
 HOUSEKEEPING_EVERY: Final = 10.0  # seconds
-EXTERNAL: Final = "external/"  # the rule of alerts that came in over an interface
 
 Load = Callable[[], Config]
 Links = Callable[[Delivery], tuple[str, str]]
@@ -89,6 +90,7 @@ class App:
             external_url=parts.external_url,
         )
         self._silences = Silences(self._ledger, self._responder, self._mutes)
+        self._external = External(self._responder, clock, beat=beat("external"))
         self._watch = Watch(
             self._targets(config),
             self._observations,
@@ -123,6 +125,7 @@ class App:
             responder=self._responder,
             mutes=self._mutes,
             silences=self._silences,
+            external=self._external,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
@@ -136,6 +139,7 @@ class App:
         saved = await self._ledger.load()
         self._responder.restore(saved)
         self._silences.restore(saved.records)
+        self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
             by_rule[alert.rule][alert.labels] = alert
@@ -280,6 +284,7 @@ class App:
             "watch": self._watch.run,
             "evaluate": self._evaluating.run,
             "escalate": escalating.run,
+            "external": self._external.run,
             "deliver": self._delivering.run,
             "history": self._recorder.run,
             "audit": auditor.run,

@@ -36,7 +36,7 @@ class Alert:
 
     `origin` is the result's label set before the rule's labels were laid over it: what tells
     whether the rule's subject still has data. `rule` is the rule's key; alerts that came in from
-    outside carry `external/<name>`.
+    outside carry `external/<name>`, and `ends_at`: when they are over unless they are sent again.
     """
 
     rule: str
@@ -50,6 +50,7 @@ class Alert:
     resolved_at: datetime | None = None
     keep_firing_since: datetime | None = None
     generator_url: str = ""
+    ends_at: datetime | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from stewardmon.domain.alert import RANK, Alert, AlertState
 from stewardmon.domain.inhibition import (

@@ -108,8 +108,9 @@ def dependencies(rules: Iterable[AlertRule], probes: Iterable[Watched]) -> Depen
     """Return what is needed by what, followed to the end."""
     rules, probes = tuple(rules), tuple(probes)
     direct: dict[str, frozenset[str]] = {}
-    for one in (*rules, *probes):
-        direct[one.name] = direct.get(one.name, frozenset()) | set(one.depends_on)
+    named = [(one.name, one.depends_on) for one in rules]
+    for name, needs in [*named, *((one.name, one.depends_on) for one in probes)]:
+        direct[name] = direct.get(name, frozenset()) | set(needs)
     by_probe = {one.name: _closure(one.depends_on, direct) for one in probes}
     by_job: dict[str, frozenset[str]] = {}
     for one in probes:

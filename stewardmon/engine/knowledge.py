@@ -1,4 +1,4 @@
-"""From the configuration in force to what inhibition must know: who needs whom, and for how long."""
+"""From the configuration in force to what inhibition must know: who needs whom."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine.external import External
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import Mutes
 from stewardmon.engine.responder import Responder
@@ -37,6 +38,7 @@ class Live:
     responder: Responder
     mutes: Mutes
     silences: Silences
+    external: External
     ledger: Ledger
     history: History
     supervisor: Supervisor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -70,7 +70,7 @@ class Silences:
         old = self._silences.values.get(wanted.id) if wanted.id else None
         if wanted.id and old is None:
             raise SilenceError(f"there is no silence {wanted.id[:60]}")
-        if not sure:
+        if not sure and (old is None or set(old.matchers) != set(wanted.matchers)):
             self._must_be_meant(wanted, now=now)
         wanted = replace(wanted, updated_at=now, warned=False)
         if old is not None and silence.replaces_in_place(old, wanted, now=now):
@@ -78,7 +78,7 @@ class Silences:
             return wanted
         if len(self._silences.values) >= AT_MOST:
             raise SilenceError(f"there are {AT_MOST} silences already: expire some first")
-        fresh = replace(wanted, id=str(uuid4()), starts_at=max(wanted.starts_at, now))
+        fresh = replace(wanted, id=str(uuid4()), starts_at=_spoken(max(wanted.starts_at, now)))
         ended = {} if old is None or old.ends_at <= now else {old.id: old.expired(now)}
         await self._silences.put({**ended, fresh.id: fresh})
         return fresh
@@ -152,9 +152,16 @@ class Silences:
         detail = f"silence {ending.id} ends soon: {ending.described()}"
         for incident in _muted_by(ending, self._responder.open()):
             event = Event(incident=incident.id, at=now, kind=EventKind.NOTE, detail=detail)
-            await self._responder.answer(
-                incident.id, lambda one, event=event: Step(incident=one, events=(event,)), now=now
-            )
+            await self._responder.answer(incident.id, _saying(event), now=now)
+
+
+def _spoken(at: datetime) -> datetime:
+    """Return a time as Alertmanager's API can say it: a start must come back as it was given."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _saying(event: Event) -> Callable[[Incident], Step]:
+    return lambda one: Step(incident=one, events=(event,))
 
 
 def _muted_by(ending: Silence, incidents: Iterable[Incident]) -> list[Incident]:
