@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,38 +39,34 @@ server_login_retry = 1
 
 
 @pytest.fixture
-def pooler(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pooler(postgres: PostgresServer) -> Iterator[str]:
     """The address of a pooler with one server connection and three client connections."""
     port = free_port()
-    # Root may not run it: it changes to the user that PostgreSQL runs as, who must read the file.
+    text = CONFIG.format(server=postgres.port, password=postgres.password, port=port)
+    # Root may not run it: it runs as the user that PostgreSQL does, who must reach the file.
     account = unprivileged()
-    config = tmp_path_factory.mktemp("pgbouncer") / "pgbouncer.ini"
-    config.write_text(CONFIG.format(server=postgres.port, password=postgres.password, port=port))
-    _open_path(config, account.uid)
-    process = subprocess.Popen(
-        [require("pgbouncer"), "-q", config],
-        user=account.uid,
-        group=account.gid,
-        extra_groups=None if account.uid is None else [],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     url = f"postgresql://steward@{LOOPBACK}:{port}"
-    try:
-        until(lambda: process.poll() is not None or _answers(url), what="pgbouncer to answer")
-        assert process.poll() is None
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _open_path(file: Path, uid: int | None) -> None:
-    if uid is None:
-        return
-    os.chown(file, uid, -1)
-    for folder in (file.parent, file.parent.parent, file.parent.parent.parent):
-        folder.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
+        config = Path(folder) / "pgbouncer.ini"
+        config.write_text(text)
+        if account.uid is not None:
+            os.chown(folder, account.uid, -1)
+            os.chown(config, account.uid, -1)
+        process = subprocess.Popen(
+            [require("pgbouncer"), "-q", config],
+            user=account.uid,
+            group=account.gid,
+            extra_groups=None if account.uid is None else [],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until(lambda: process.poll() is not None or _answers(url), what="pgbouncer to answer")
+            assert process.poll() is None
+            yield url
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def _answers(url: str) -> bool:
