@@ -35,6 +35,7 @@ from stewardmon.engine.live import Live
 from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.record import Recorder, Tape
 from stewardmon.engine.responder import Responder
+from stewardmon.engine.rota import Rota
 from stewardmon.engine.selfwatch import SelfWatch, own_rules
 from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
@@ -90,6 +91,7 @@ class App:
             external_url=parts.external_url,
         )
         self._silences = Silences(self._ledger, self._responder, self._mutes)
+        self._rota = Rota(self._ledger, self._responder)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._watch = Watch(
             self._targets(config),
@@ -126,6 +128,7 @@ class App:
             mutes=self._mutes,
             silences=self._silences,
             external=self._external,
+            rota=self._rota,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
@@ -139,6 +142,7 @@ class App:
         saved = await self._ledger.load()
         self._responder.restore(saved)
         self._silences.restore(saved.records)
+        self._rota.restore(saved.records)
         self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
@@ -194,6 +198,7 @@ class App:
         self._evaluating.change(evaluator, interval=config.evaluation_interval)
         self._delivering.channels = channels
         self._responder.book = book(config)
+        self._rota.change(config.roster)
         self._adopt(config)
         await self._let_go(orphans)
         for adapter in former:
@@ -314,6 +319,7 @@ class App:
         while True:
             self._series.trim(milliseconds(self._clock.now()))
             await self._silences.tend(now=self._clock.now())
+            await self._rota.tend(now=self._clock.now())
             metrics.SERIES.set(self._series.series_count)
             states = Counter(one.state.value for one in self._responder.open())
             for state in ("open", "acknowledged"):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from stewardmon.config.binding import Source, bind, entries_of, items_of, mapping
 from stewardmon.config.handover import Handover, read_handover
+from stewardmon.config.hours import read_hours
 from stewardmon.config.localtime import noted_instant
 from stewardmon.config.nodes import Entries, Place, find
 from stewardmon.config.people import known_person
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Day, Duration, Names, Settings, Zone, misnamed
-from stewardmon.domain.oncall import Override, Rotation
+from stewardmon.domain.oncall import Hours, Layer, Override, Rotation
 
 _DAY: Final = timedelta(days=1)
 _UTC: Final = ZoneInfo("UTC")
@@ -23,20 +24,31 @@ _UTC: Final = ZoneInfo("UTC")
 _FIRST_MONDAY: Final = date(2024, 1, 1)
 
 
-class RotationEntry(Settings):
-    """People who take turns."""
+class LayerEntry(Settings):
+    """People who take turns, always or in some hours."""
 
     people: Annotated[Names, Field(min_length=1)]
-    timezone: Zone = _UTC
+    timezone: Zone | None = None
     handover: Annotated[Handover, BeforeValidator(read_handover)] = Handover(time(9))
     every: Duration = timedelta(weeks=1)
     start: Day | None = None
+    hours: Annotated[
+        tuple[Hours, ...],
+        BeforeValidator(read_hours),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = ()
 
     @model_validator(mode="after")
-    def _whole_days(self) -> RotationEntry:
+    def _whole_days(self) -> Self:
         if self.every < _DAY or self.every % _DAY:
             raise ValueError("every must be whole days, such as 1d, 1w or 2w")
         return self
+
+
+class RotationEntry(LayerEntry):
+    """A rotation: its lowest layer, and those over it; where several cover, the last has it."""
+
+    layers: tuple[LayerEntry, ...] = ()
 
 
 class OverrideEntry(Settings):
@@ -64,22 +76,35 @@ def read_rotations(root: Entries, source: Source, *, people: frozenset[str]) -> 
             continue
         for ident in entry.people:
             known_person(ident, f"rotation {name}", find(node, ("people",)), people, source)
+        for place_of, layer in enumerate(entry.layers):
+            listed = find(node, ("layers", place_of, "people"))
+            for ident in layer.people:
+                known_person(ident, f"a layer of rotation {name}", listed, people, source)
         rotations[name] = _rotation(name, entry)
     return rotations
 
 
 def _rotation(name: str, entry: RotationEntry) -> Rotation:
+    zone = entry.timezone or _UTC
+    return Rotation(
+        name=name,
+        layers=tuple(Layer(**_turns(layer, zone)) for layer in entry.layers),
+        **_turns(entry, zone),
+    )
+
+
+def _turns(entry: LayerEntry, zone: ZoneInfo) -> dict[str, Any]:
     start = entry.start or _FIRST_MONDAY
     if entry.handover.weekday is not None:
         start += _DAY * ((entry.handover.weekday - start.weekday()) % 7)
-    return Rotation(
-        name=name,
-        people=entry.people,
-        timezone=entry.timezone,
-        handover=entry.handover.at,
-        every_days=entry.every // _DAY,
-        start=start,
-    )
+    return {
+        "people": entry.people,
+        "timezone": entry.timezone or zone,
+        "handover": entry.handover.at,
+        "every_days": entry.every // _DAY,
+        "start": start,
+        "hours": entry.hours,
+    }
 
 
 def read_overrides(

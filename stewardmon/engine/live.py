@@ -13,6 +13,7 @@ from stewardmon.engine.external import External
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import Mutes
 from stewardmon.engine.responder import Responder
+from stewardmon.engine.rota import Rota
 from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
 from stewardmon.engine.watch import Observations
@@ -39,6 +40,7 @@ class Live:
     mutes: Mutes
     silences: Silences
     external: External
+    rota: Rota
     ledger: Ledger
     history: History
     supervisor: Supervisor
