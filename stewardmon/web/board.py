@@ -54,6 +54,11 @@ class Job:
     state: State
     rows: tuple[Row, ...]
 
+    @property
+    def alone(self) -> bool:
+        """Say whether the job is one probe of the same name, so that its name says nothing new."""
+        return len(self.rows) == 1 and self.rows[0].name == self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:

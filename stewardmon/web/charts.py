@@ -59,6 +59,7 @@ class Chart:
 
     `highs` are the labels of the value axis from top to bottom, `times` those of the time axis
     from left to right; both are spread evenly. `threshold_y` is None where there is none in view.
+    `filled` says that the paths are surfaces: `filled` (one upon the other) or `bars`.
     """
 
     title: str
@@ -66,7 +67,7 @@ class Chart:
     lines: tuple[Line, ...]
     highs: tuple[str, ...]
     times: tuple[tuple[str, str], ...]
-    filled: bool = False
+    filled: str = ""
     threshold_y: int | None = None
     threshold_text: str = ""
     marks: tuple[Mark, ...] = ()
@@ -161,13 +162,16 @@ def area(lower: Points, upper: Points, scale: Scale) -> str:
     return f"M{'L'.join(there + back)}Z" if there else ""
 
 
-def columns(counts: Mapping[int, int], places: int, *, high: int) -> str:
-    """Return a bar for each place that has a count, as one surface."""
+def columns(
+    counts: Mapping[int, int], places: int, *, high: int, lane: int = 0, lanes: int = 1
+) -> str:
+    """Return a bar for each place that has a count, as one surface; several lanes stand abreast."""
     width = WIDTH / max(places, 1)
+    wide = max(round(width / lanes) - 1, 1)
     parts = []
     for place, count in sorted(counts.items()):
         if 0 <= place < places and count:
-            x, wide = round(place * width), max(round(width) - 1, 1)
+            x = round((place + lane / lanes) * width)
             tall = max(round(count / max(high, 1) * HEIGHT), 1)
             parts.append(f"M{x} {HEIGHT}v-{tall}h{wide}v{tall}z")
     return "".join(parts)

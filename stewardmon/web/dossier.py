@@ -22,6 +22,7 @@ from stewardmon.engine.live import Live
 from stewardmon.ports import Points
 from stewardmon.web import charts, recall
 from stewardmon.web.recall import Span
+from stewardmon.web.rules import described
 
 BEFORE: Final = timedelta(minutes=15)  # of the chart ahead of the opening: how it used to be
 AFTER: Final = timedelta(minutes=5)
@@ -243,6 +244,7 @@ async def _chart(
     now: datetime,
 ) -> charts.Chart | None:
     """Return the course of what the rule measures, around the incident."""
+    rule = None if rule is None else described(rule)
     if rule is None or rule.subject is None:
         return None
     begun = incident.opened_at - max(BEFORE, 2 * rule.hold)

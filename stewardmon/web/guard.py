@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from base64 import b64decode
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -48,12 +49,14 @@ class Access:
 
     Without `viewer_token` everybody who reaches the port may look. `proxy_header` names the header
     in which a proxy says who is signed in; it counts only from the addresses in `proxy_from`.
+    `public_status` turns on `/status` and the badges, for everybody.
     """
 
     token: Secret | None = None
     viewer_token: Secret | None = None
     proxy_header: str = ""
     proxy_from: tuple[str, ...] = LOOPBACK
+    public_status: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,9 @@ class Guard:
         bearer = _bearer(request)
         if bearer is not None:
             role = self.role_of(bearer)
-            return Caller(name="", role=role if role is not Role.NOBODY else self._anybody())
+            return Caller(role=role if role is not Role.NOBODY else self._anybody())
+        if self.role_of(_password(request)) is not Role.NOBODY:
+            return Caller(role=Role.VIEWER)  # browsers send it unasked: good for looking only
         proxied = self._proxied(request)
         if proxied:
             return Caller(name=proxied, role=Role.OPERATOR, session=f"proxy {proxied}")
@@ -117,6 +122,8 @@ class Guard:
 
     def role_of(self, token: str) -> Role:
         """Return what a token allows."""
+        if not token:
+            return Role.NOBODY
         given = _hash(token)
         if self._operator is not None and hmac.compare_digest(given, self._operator):
             return Role.OPERATOR
@@ -247,13 +254,29 @@ def text_field(body: dict[str, Any], name: str, *, default: str = "", limit: int
         raise RequestError(f"{name} must be a text")
     if len(value) > limit:
         raise RequestError(f"{name} is longer than {limit} characters")
-    return value.strip()
+    return _storable(value).strip()
+
+
+def _storable(text: str) -> str:
+    """Return text that every store and encoding takes: no zero byte, no lone surrogate."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _bearer(request: HTTPConnection) -> str | None:
     """Return the token of `Authorization: Bearer …`, None where there is no such header."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" else None
+
+
+def _password(request: HTTPConnection) -> str:
+    """Return the password of `Authorization: Basic …`: how Prometheus and amtool may bring it."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _hashed(token: Secret | None) -> bytes | None:

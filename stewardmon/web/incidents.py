@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,7 +20,7 @@ from stewardmon.engine.watch import Seen
 from stewardmon.errors import ExpressionError
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 
-LISTED: int = 200
+LISTED: Final = 200
 
 
 def routes(live: Live, guard: Guard) -> list[Route]:
@@ -31,11 +31,14 @@ def routes(live: Live, guard: Guard) -> list[Route]:
         wanted = request.query_params.get("state", "open")
         if wanted not in {"open", "all"}:
             raise RequestError("state is open or all")
+        limit = _limit(request.query_params.get("limit", str(LISTED)))
+        before = _before(request.query_params.get("before", ""))
         if wanted == "open":
             found = sorted(live.responder.open(), key=lambda one: one.opened_at, reverse=True)
+            found = [one for one in found if before is None or one.opened_at < before]
         else:
-            found = list(await live.ledger.store.incidents(limit=LISTED))
-        return JSONResponse({"incidents": [summary(one) for one in found[:LISTED]]})
+            found = list(await live.ledger.store.incidents(limit=limit, before=before))
+        return JSONResponse({"incidents": [summary(one) for one in found[:limit]]})
 
     async def shown(request: Request) -> Response:
         incident = await find(live, request.path_params["ident"])
@@ -81,6 +84,22 @@ def routes(live: Live, guard: Guard) -> list[Route]:
             raise RequestError(str(error), 409) from None
         return JSONResponse(summary(incident))
 
+    return [
+        Route("/api/incidents", listed),
+        Route("/api/incidents/{ident}", shown),
+        Route("/api/incidents/{ident}/{act}", act, methods=["POST"]),
+        *_probes(live),
+    ]
+
+
+def _probes(live: Live) -> list[Route]:
+    async def one_probe(request: Request) -> Response:
+        name = request.path_params["name"]
+        spec = next((spec for spec in live.config.probes if spec.name == name), None)
+        if spec is None:
+            raise RequestError(f"there is no probe {name[:60]}", 404)
+        return JSONResponse(probe(name, spec.job, live.observations.latest.get(name)))
+
     async def probes(_request: Request) -> Response:
         seen = live.observations.latest
         specs = live.config.probes
@@ -88,12 +107,7 @@ def routes(live: Live, guard: Guard) -> list[Route]:
             {"probes": [probe(spec.name, spec.job, seen.get(spec.name)) for spec in specs]}
         )
 
-    return [
-        Route("/api/incidents", listed),
-        Route("/api/incidents/{ident}", shown),
-        Route("/api/incidents/{ident}/{act}", act, methods=["POST"]),
-        Route("/api/probes", probes),
-    ]
+    return [Route("/api/probes", probes), Route("/api/probes/{name}", one_probe)]
 
 
 async def find(live: Live, ident: str) -> Incident:
@@ -154,6 +168,7 @@ def probe(name: str, job: str, seen: Seen | None) -> dict[str, Any]:
         "at": _time(seen.at),
         "duration_seconds": seen.outcome.duration,
         "phases": dict(seen.outcome.phases),
+        "findings": list(seen.outcome.findings),
     }
 
 
@@ -176,16 +191,34 @@ def acts_of(live: Live) -> dict[str, Act]:
     }
 
 
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 1000):
+        raise RequestError("limit is a number from 1 to 1000")
+    return int(text)
+
+
+def _before(text: str) -> datetime | None:
+    try:
+        return read_time(text) if text else None
+    except (ValueError, OverflowError):
+        raise RequestError("before is a time such as 2026-11-23T12:00:00Z") from None
+
+
 def _until(by: By, body: dict[str, Any]) -> datetime:
     """Return the end of a snooze: `until` (RFC 3339) or `for` (a duration, 1h if none)."""
     until = text_field(body, "until")
     try:
         if until:
-            at = datetime.fromisoformat(until)
-            return at if at.tzinfo else at.replace(tzinfo=UTC)
+            return read_time(until)
         return by.at + parse_duration(text_field(body, "for", default="1h"))
     except (ValueError, ExpressionError, OverflowError) as error:
         raise RequestError(f"no time or duration: {error}") from None
+
+
+def read_time(text: str) -> datetime:
+    """Return the instant of an RFC 3339 text, UTC where it names no zone. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _time(at: datetime | None) -> str | None:

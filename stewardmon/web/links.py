@@ -8,7 +8,7 @@ from typing import Final
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-from stewardmon.domain.notification import Delivery
+from stewardmon.domain.notification import Delivery, NotificationEvent
 from stewardmon.errors import StewardmonError
 
 LIFETIME: Final = 7 * 24 * 3600  # seconds: longer than any incident should stay unanswered
@@ -41,7 +41,7 @@ class Links:
     def of(self, row: Delivery) -> tuple[str, str]:
         """Return the acknowledgement link (empty where there is nothing to take) and the page."""
         page = f"{self._public_url}/incidents/{row.incident}"
-        if not row.pages:
+        if not row.pages and row.event is not NotificationEvent.DRILL:
             return "", page
         return f"{self._public_url}/ack/{self.token(row.incident, row.person)}", page
 

@@ -23,6 +23,7 @@ from stewardmon.engine.live import Live
 from stewardmon.web import charts
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
+from stewardmon.web.incidents import read_time
 
 DAYS: Final = (7, 30, 90, 365)
 LISTED: Final = 50  # incidents a page
@@ -183,8 +184,14 @@ def _by_day(
     paged = Counter((at.astimezone(UTC).date() - first).days for _, at in sent)
     high = max((*opened.values(), *paged.values()), default=0)
     lines = (
-        charts.Line(name="pages", tone="one", path=charts.columns(paged, count, high=high)),
-        charts.Line(name="incidents", tone="two", path=charts.columns(opened, count, high=high)),
+        charts.Line(
+            name="pages", tone="one", path=charts.columns(paged, count, high=high, lanes=2)
+        ),
+        charts.Line(
+            name="incidents",
+            tone="two",
+            path=charts.columns(opened, count, high=high, lane=1, lanes=2),
+        ),
     )
     start_ms, end_ms = round(start.timestamp() * 1000), round(now.timestamp() * 1000)
     return charts.Chart(
@@ -193,7 +200,7 @@ def _by_day(
         lines=lines,
         highs=(str(high), "", "0"),
         times=charts.times(start_ms, end_ms),
-        filled=True,
+        filled="bars",
     )
 
 
@@ -211,7 +218,6 @@ def _moment(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        return read_time(text)
     except (ValueError, OverflowError):
         raise RequestError("before is a time such as 2026-11-23T12:00:00Z") from None

@@ -130,7 +130,8 @@ async def draw(live: Live, spec: ProbeSpec, length: timedelta) -> Drawn:
     durations = await recall.metric(live, "probe_duration_seconds", span, probe=spec.name)
     phases = await recall.phases(live, spec.name, span)
     reasons = await recall.metric(live, "stewardmon_probe_reason", span, probe=spec.name)
-    pause = _PAUSE * spec.interval
+    # Five-minute means stand for what is older than raw history.
+    pause = max(_PAUSE * spec.interval, length / BUCKETS)
     return await asyncio.to_thread(_drawn, durations, phases, reasons, span, pause)
 
 
@@ -198,7 +199,7 @@ def stacked(found: Found, span: Span) -> charts.Chart | None:
         lines=tuple(lines),
         highs=charts.highs(scale, _seconds),
         times=charts.times(span.start_ms, span.end_ms),
-        filled=True,
+        filled="filled",
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import isnan
 from time import perf_counter
 from typing import Final
@@ -21,7 +22,7 @@ from stewardmon.engine.evaluate import RunningRule
 from stewardmon.engine.facts import threshold_text
 from stewardmon.engine.live import Live
 from stewardmon.errors import StewardmonError
-from stewardmon.promql import Vector
+from stewardmon.promql import Plan, Threshold, Vector, plan, threshold
 from stewardmon.web.front import Front
 
 READ_AT_MOST: Final = 300  # rules whose present value is asked for one page
@@ -78,16 +79,16 @@ async def rows(live: Live, *, now: datetime) -> list[RuleRow]:
 
 def distance(rule: AlertRule, value: float | None) -> tuple[str, float | None]:
     """Return how far a value is from firing, in words and as the share of the threshold used."""
-    threshold = rule.threshold
-    if value is None or threshold is None or isnan(value):
+    limit = rule.threshold
+    if value is None or limit is None or isnan(value):
         return "", None
     match rule.comparison:
         case ">" | ">=":
-            gap, over = threshold - value, value > threshold
-            share = value / threshold if threshold > 0 else None
+            gap, over = limit - value, value > limit
+            share = value / limit if limit > 0 else None
         case "<" | "<=":
-            gap, over = value - threshold, value < threshold
-            share = threshold / value if value > 0 and threshold > 0 else None
+            gap, over = value - limit, value < limit
+            share = limit / value if value > 0 and limit > 0 else None
         case _:
             return "", None
     share = None if share is None else min(max(share, 0.0), 1.0)
@@ -96,10 +97,33 @@ def distance(rule: AlertRule, value: float | None) -> tuple[str, float | None]:
     return f"{format_value(gap, rule.unit)} to go", share
 
 
+@lru_cache(maxsize=2000)
+def _reading(text: str) -> tuple[Plan, Threshold] | None:
+    """Return what an expression measures, and against what; None where that cannot be told."""
+    try:
+        found = threshold(plan(text))
+        return None if found is None else (plan(found.subject), found)
+    except StewardmonError:
+        return None
+
+
+def described(rule: AlertRule) -> AlertRule:
+    """Return the rule with its threshold, read from the expression where nothing else says it."""
+    found = _reading(rule.expr) if rule.threshold is None else None
+    if found is None:
+        return rule
+    return replace(
+        rule,
+        subject=found[1].subject,
+        threshold=found[1].number,
+        comparison=found[1].operator,
+    )
+
+
 def _row(
     running: RunningRule, value: float | None, fired: datetime | None, *, now: datetime
 ) -> RuleRow:
-    rule = running.rule
+    rule = described(running.rule)
     active = [one for one in running.active.values() if one.state is not AlertState.RESOLVED]
     state, since = _state(running, active)
     far, share = distance(rule, value)
@@ -111,7 +135,7 @@ def _row(
         rule=rule,
         state=state,
         value=format_value(value, rule.unit),
-        threshold=threshold_text(rule),
+        threshold=threshold_text(rule) or _equality(rule),
         distance=far,
         share=share,
         alerts=len(active),
@@ -120,6 +144,14 @@ def _row(
         seconds=running.seconds,
         evaluated_at=running.evaluated_at,
     )
+
+
+def _equality(rule: AlertRule) -> str:
+    """Return what an equal or unequal comparison holds the value against."""
+    sign = {"==": "=", "!=": "≠"}.get(rule.comparison or "")
+    if sign is None or rule.threshold is None:
+        return ""
+    return f"{sign} {format_value(rule.threshold, rule.unit)}"
 
 
 def _state(running: RunningRule, active: Sequence[Alert]) -> tuple[str, datetime | None]:
@@ -134,18 +166,21 @@ def _state(running: RunningRule, active: Sequence[Alert]) -> tuple[str, datetime
 
 def _value(live: Live, running: RunningRule, now: datetime) -> float | None:
     """Return what the rule measures now: of many series the one nearest to firing."""
-    if running.subject is None:
+    read = _reading(running.rule.expr) if running.subject is None else None
+    subject = running.subject or (read[0] if read is not None else None)
+    if subject is None:
         values = [one.value for one in running.active.values()]
     else:
         try:
-            result = live.evaluator.engine.instant(running.subject, milliseconds(now))
+            result = live.evaluator.engine.instant(subject, milliseconds(now))
         except StewardmonError:
             return None
         values = [value for _, value in result.samples] if isinstance(result, Vector) else []
     values = [value for value in values if not isnan(value)]
     if not values:
         return None
-    return min(values) if running.rule.comparison in {"<", "<="} else max(values)
+    comparison = described(running.rule).comparison
+    return min(values) if comparison in {"<", "<=", "=="} else max(values)
 
 
 async def _last_fired(live: Live) -> dict[str, datetime]:

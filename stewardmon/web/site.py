@@ -19,11 +19,15 @@ from stewardmon.settings import Secret
 from stewardmon.web import (
     acknowledge,
     alertmanager,
+    api,
     assets,
+    duty,
     exposition,
     health,
     incidents,
+    openapi,
     pages,
+    public,
 )
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
@@ -46,24 +50,29 @@ def build(
     live: Live, *, links: Links, token: Secret | None = None, access: Access | None = None
 ) -> Site:
     """Return the site of one live daemon; `access` says more than a token alone."""
-    public = urlsplit(live.external_url)
+    address = urlsplit(live.external_url)
+    access = access or Access(token=token)
     guard = Guard(
-        access or Access(token=token),
+        access,
         secret=links.derived("sessions"),
-        secure=public.scheme == "https",
+        secure=address.scheme == "https",
         public_url=live.external_url,
     )
     tally, stream = Tally(live), Stream(live)
     live.observations.listeners += [tally.observe, stream.observe]
-    front = Front(live=live, guard=guard, tally=tally, prefix=public.path.rstrip("/"))
+    front = Front(live=live, guard=guard, tally=tally, prefix=address.path.rstrip("/"))
     routes: Sequence[BaseRoute] = (
         *assets.routes(),
         *health.routes(live, guard),
         *exposition.routes(live),
         *stream.routes(),
         *incidents.routes(live, guard),
+        *api.routes(live, guard),
         *alertmanager.routes(live, guard),
+        *duty.routes(live, guard),
         *acknowledge.routes(front, links),
+        *public.routes(front, shown=access.public_status),
+        *openapi.routes(),
         *pages.routes(front),
     )
     app = Starlette(
