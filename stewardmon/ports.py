@@ -176,9 +176,6 @@ class History(Protocol):
     async def open(self) -> None:
         """Connect and migrate."""
 
-    async def close(self) -> None:
-        """Let go."""
-
     async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
         """Append samples (milliseconds, value); stale markers are kept."""
 
@@ -191,4 +188,4 @@ class History(Protocol):
         """Roll up and delete what is older than the retention."""
 
     async def close(self) -> None:
-        """Finish what was asked for and let go; opening happens at the first use."""
+        """Finish what was asked for and let go."""

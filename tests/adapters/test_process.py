@@ -66,9 +66,7 @@ async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        code, said = await _run(
-            "run", "--rules", str(rules), "--listen", address, cwd=tmp_path
-        )
+        code, said = await _run("run", "--rules", str(rules), "--listen", address, cwd=tmp_path)
     assert code == 1
     assert said.count("\n") == 1
     assert f"cannot listen on {address}" in said

@@ -42,7 +42,10 @@ channels:
   pager: {kind: recorded}
   mail: {kind: recorded}
 people:
-  dev-a:  {name: A, timezone: Europe/Berlin, contacts: [{channel: pager, to: dev-a}, {channel: mail, to: a@x}]}
+  dev-a:
+    name: A
+    timezone: Europe/Berlin
+    contacts: [{channel: pager, to: dev-a}, {channel: mail, to: a@x}]
   senior: {name: S, timezone: Europe/Berlin, contacts: [{channel: pager, to: senior}]}
   lead:   {name: L, timezone: Europe/Berlin, contacts: [{channel: pager, to: lead}]}
   cto:    {name: C, timezone: Europe/Berlin, contacts: [{channel: pager, to: cto}]}
