@@ -25,6 +25,7 @@ from stewardmon.domain.triage import Book
 from stewardmon.engine import evaluate as evaluating
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deliver import Delivering
+from stewardmon.engine.drills import Drills
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.external import External
@@ -92,6 +93,7 @@ class App:
         )
         self._silences = Silences(self._ledger, self._responder, self._mutes)
         self._rota = Rota(self._ledger, self._responder)
+        self._drills = Drills(self._ledger, self._responder)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._watch = Watch(
             self._targets(config),
@@ -129,6 +131,7 @@ class App:
             silences=self._silences,
             external=self._external,
             rota=self._rota,
+            drills=self._drills,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
@@ -143,6 +146,7 @@ class App:
         self._responder.restore(saved)
         self._silences.restore(saved.records)
         self._rota.restore(saved.records)
+        self._drills.restore(saved.records)
         self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
@@ -318,8 +322,10 @@ class App:
         beat = self._supervisor.beat("housekeeping")
         while True:
             self._series.trim(milliseconds(self._clock.now()))
-            await self._silences.tend(now=self._clock.now())
-            await self._rota.tend(now=self._clock.now())
+            now = self._clock.now()
+            await self._silences.tend(now=now)
+            await self._rota.tend(now=now)
+            await self._drills.tend(now=now)
             metrics.SERIES.set(self._series.series_count)
             states = Counter(one.state.value for one in self._responder.open())
             for state in ("open", "acknowledged"):

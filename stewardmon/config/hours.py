@@ -1,4 +1,4 @@
-"""`Mon-Fri 09:00-17:00`, `Sat,Sun` and `22:00-06:00`: the hours that a layer of a rotation covers."""
+"""`Mon-Fri 09:00-17:00`, `Sat,Sun` and `22:00-06:00`: the hours that a layer covers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ _ALL_DAY: Final = (time(0), time(0))
 
 
 def read_hours(value: Any) -> Any:
-    """Return the hours of one text or a list of them; raises ValueError with what would be right."""
+    """Return the hours of one text or a list; raises ValueError with what would be right."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list | tuple):
-        raise ValueError('hours are texts such as "Mon-Fri 09:00-17:00"')
+        raise ValueError(  # noqa: TRY004 - pydantic makes sentences of ValueErrors
+            'hours are texts such as "Mon-Fri 09:00-17:00"'
+        )
     return tuple(one if isinstance(one, Hours) else _one(str(one)) for one in texts)
 
 

@@ -97,8 +97,7 @@ def lint(
             found.append(f"{ident} has no contact over a channel that exists")
         elif drilled is not None:
             found += [
-                f"{ident} was never drilled over {contact.channel}: "
-                f"`stewardmon oncall drill --channel {contact.channel}` does it"
+                f"{ident} was never drilled over {contact.channel}: run `stewardmon oncall drill`"
                 for _, contact in roster.contacts(person)
                 if (contact.channel, contact.to) not in drilled
             ]
@@ -113,7 +112,8 @@ def _gaps(roster: Roster, *, now: datetime, ahead: timedelta) -> Iterator[str]:
         for gap in gaps[:GAPS_NAMED]:
             yield f"nobody has {name} from {_said(gap.start)} to {_said(gap.end)}"
         if len(gaps) > GAPS_NAMED:
-            yield f"nobody has {name} in {len(gaps) - GAPS_NAMED} further spans of {ahead.days} days"
+            more = len(gaps) - GAPS_NAMED
+            yield f"nobody has {name} in {more} further spans of {ahead.days} days"
 
 
 def _paged(roster: Roster, policies: Mapping[str, Policy]) -> set[str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from stewardmon.domain.series import SeriesStore
+from stewardmon.engine.drills import Drills
 from stewardmon.engine.evaluate import Evaluator
 from stewardmon.engine.external import External
 from stewardmon.engine.ledger import Ledger
@@ -41,6 +42,7 @@ class Live:
     silences: Silences
     external: External
     rota: Rota
+    drills: Drills
     ledger: Ledger
     history: History
     supervisor: Supervisor

@@ -128,6 +128,14 @@ class Responder:
             await self._commit(draft, now=now)
             return draft.incidents[ident]
 
+    async def begin(self, step: Step, *, now: datetime) -> Incident:
+        """Open an incident that no alert caused: a drill."""
+        async with self._lock:
+            draft = Draft(self.incidents)
+            draft.add(step)
+            await self._commit(draft, now=now)
+            return step.incident
+
     async def settle(
         self, row: Delivery, events: Sequence[Event] = (), *, then: Sequence[Delivery] = ()
     ) -> None:

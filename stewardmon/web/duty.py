@@ -28,33 +28,38 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 def routes(live: Live, guard: Guard) -> list[Route]:
     """Return the addresses of on call and maintenance for programs."""
+    return [*_shown(live), *_rota(live, guard), *_maintenance(live, guard)]
 
-    def guarded(act: Callable[[Request, dict[str, Any]], Awaitable[Response]]) -> Answer:
-        async def answer(request: Request) -> Response:
-            guard.check(request)
-            try:
-                return await act(request, await json_body(request))
-            except (RotaError, MaintenanceError, AnswerError, ExpressionError) as error:
-                raise RequestError(str(error), 409) from None
 
-        return answer
+def _guarded(
+    guard: Guard, act: Callable[[Request, dict[str, Any]], Awaitable[Response]]
+) -> Answer:
+    async def answer(request: Request) -> Response:
+        guard.check(request)
+        try:
+            return await act(request, await json_body(request))
+        except (RotaError, MaintenanceError, AnswerError, ExpressionError) as error:
+            raise RequestError(str(error), 409) from None
 
+    return answer
+
+
+def _shown(live: Live) -> list[Route]:
     async def who(request: Request) -> Response:
         text = request.query_params.get("at")
         at = _time(text, "at") if text else live.clock.now()
         roster = live.rota.roster
+        lints = rota.lint(
+            roster,
+            live.responder.book.policies,
+            now=live.clock.now(),
+            drilled=live.drills.reached(),
+        )
         return JSONResponse(
             {
                 "at": at.isoformat(),
                 "rotations": {name: roster.on_call(name, at) for name in roster.rotations},
-                "lints": list(
-                    rota.lint(
-                        roster,
-                        live.responder.book.policies,
-                        now=live.clock.now(),
-                        drilled=live.drills.reached(),
-                    )
-                ),
+                "lints": list(lints),
             }
         )
 
@@ -72,21 +77,28 @@ def routes(live: Live, guard: Guard) -> list[Route]:
     async def overrides(_request: Request) -> Response:
         return JSONResponse({"overrides": [_override(one) for one in live.rota.listed()]})
 
+    return [
+        Route("/api/oncall", who, methods=["GET"]),
+        Route("/api/oncall/calendar.ics", ics, methods=["GET"]),
+        Route("/api/oncall/overrides", overrides, methods=["GET"]),
+    ]
+
+
+def _rota(live: Live, guard: Guard) -> list[Route]:
     async def add(_request: Request, body: dict[str, Any]) -> Response:
         now = live.clock.now()
         wanted = Override(
             rotation=text_field(body, "rotation"),
             person=text_field(body, "person"),
-            start=_time(body["from"], "from") if body.get("from") else now,
+            start=_start(body, now),
             end=_end(body, now),
         )
         return JSONResponse(_override(await live.rota.add(wanted, now=now)), status_code=201)
 
     async def swap(_request: Request, body: dict[str, Any]) -> Response:
         first, second = (_time(body.get(key), key) for key in ("first", "second"))
-        pair = await live.rota.swap(
-            text_field(body, "rotation"), first, second, now=live.clock.now()
-        )
+        rotation = text_field(body, "rotation")
+        pair = await live.rota.swap(rotation, first, second, now=live.clock.now())
         return JSONResponse({"overrides": [_override(one) for one in pair]}, status_code=201)
 
     async def remove(request: Request, _body: dict[str, Any]) -> Response:
@@ -97,45 +109,48 @@ def routes(live: Live, guard: Guard) -> list[Route]:
         level = body.get("level", 1)
         if not isinstance(level, int) or isinstance(level, bool):
             raise RequestError("level must be a number")
-        policies = list(live.responder.book.policies)
-        by = By(who=text_field(body, "by") or "somebody", at=live.clock.now())
-        policy = text_field(body, "policy", default=policies[0] if policies else "")
-        incident = await live.drills.begin(policy, level, by)
+        first = next(iter(live.responder.book.policies), "")
+        by = By(who=text_field(body, "by", limit=100) or "somebody", at=live.clock.now())
+        incident = await live.drills.begin(text_field(body, "policy") or first, level, by)
         return JSONResponse({"incident": incident.id}, status_code=201)
 
-    async def windows(_request: Request) -> Response:
-        now = live.clock.now()
-        return JSONResponse(
-            {"maintenance": [_window(one, now) for one in live.silences.windows()]}
-        )
+    return [
+        Route("/api/oncall/drill", _guarded(guard, drill), methods=["POST"]),
+        Route("/api/oncall/swap", _guarded(guard, swap), methods=["POST"]),
+        Route("/api/oncall/overrides", _guarded(guard, add), methods=["POST"]),
+        Route("/api/oncall/overrides/{ident}", _guarded(guard, remove), methods=["DELETE"]),
+    ]
 
-    async def open_window(_request: Request, body: dict[str, Any]) -> Response:
+
+def _maintenance(live: Live, guard: Guard) -> list[Route]:
+    async def listed(_request: Request) -> Response:
         now = live.clock.now()
+        found = [_window(one, now) for one in live.silences.windows()]
+        return JSONResponse({"maintenance": found})
+
+    async def begin(_request: Request, body: dict[str, Any]) -> Response:
+        now = live.clock.now()
+        span = Once(_start(body, now), _end(body, now))
+        if span.end <= span.start:
+            raise RequestError("a maintenance window must end after it begins")
         wanted = Maintenance(
             id="",
             name=text_field(body, "name", limit=100) or "maintenance",
             matchers=read_matchers(text_field(body, "matchers")),
-            span=Once(_time(body["from"], "from") if body.get("from") else now, _end(body, now)),
-            created_by=text_field(body, "by", limit=100),
+            span=span,
+            created_by=text_field(body, "by", limit=100) or "somebody",
         )
         opened = await live.silences.open_window(wanted, now=now)
         return JSONResponse(_window(opened, now), status_code=201)
 
-    async def close_window(request: Request, _body: dict[str, Any]) -> Response:
+    async def end(request: Request, _body: dict[str, Any]) -> Response:
         await live.silences.close_window(request.path_params["ident"])
         return Response(status_code=204)
 
     return [
-        Route("/api/oncall", who, methods=["GET"]),
-        Route("/api/oncall/calendar.ics", ics, methods=["GET"]),
-        Route("/api/oncall/drill", guarded(drill), methods=["POST"]),
-        Route("/api/oncall/swap", guarded(swap), methods=["POST"]),
-        Route("/api/oncall/overrides", overrides, methods=["GET"]),
-        Route("/api/oncall/overrides", guarded(add), methods=["POST"]),
-        Route("/api/oncall/overrides/{ident}", guarded(remove), methods=["DELETE"]),
-        Route("/api/maintenance", windows, methods=["GET"]),
-        Route("/api/maintenance", guarded(open_window), methods=["POST"]),
-        Route("/api/maintenance/{ident}", guarded(close_window), methods=["DELETE"]),
+        Route("/api/maintenance", listed, methods=["GET"]),
+        Route("/api/maintenance", _guarded(guard, begin), methods=["POST"]),
+        Route("/api/maintenance/{ident}", _guarded(guard, end), methods=["DELETE"]),
     ]
 
 
@@ -172,11 +187,16 @@ def _window(one: Maintenance, now: datetime) -> dict[str, Any]:
     }
 
 
+def _start(body: dict[str, Any], now: datetime) -> datetime:
+    """Return the beginning of a span: `from`, now where it is not given."""
+    return _time(body["from"], "from") if body.get("from") else now
+
+
 def _end(body: dict[str, Any], now: datetime) -> datetime:
     """Return the end of a span: `to`, or `for` counted from its beginning."""
     if body.get("to"):
         return _time(body["to"], "to")
-    start = _time(body["from"], "from") if body.get("from") else now
+    start = _start(body, now)
     try:
         return start + parse_duration(text_field(body, "for"))
     except (ExpressionError, OverflowError):
