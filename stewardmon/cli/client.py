@@ -32,6 +32,10 @@ class Daemon:
         """Delete what stands at a path. Raises StewardmonError where it is refused."""
         return self._call("DELETE", path)
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
     def _call(self, method: str, path: str, **extra: Any) -> Any:
         try:
             answer = self._client.request(method, path, **extra)
@@ -65,6 +69,10 @@ def with_daemon(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--token", envvar="STEWARDMON_TOKEN", default="", help="The daemon's token.")
     @wraps(function)
     def command(url: str, token: str, **arguments: Any) -> Any:
-        return function(Daemon(url, token), **arguments)
+        daemon = Daemon(url, token)
+        try:
+            return function(daemon, **arguments)
+        finally:
+            daemon.close()
 
     return command

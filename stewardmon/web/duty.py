@@ -1,4 +1,4 @@
-"""On call and maintenance for programs: who, the calendar, overrides, swaps, windows, drills."""
+"""The rota for programs: its calendar, overrides, swaps, drills."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stewardmon.domain import calendar, rota
+from stewardmon.domain import calendar
 from stewardmon.domain.answers import AnswerError, By
-from stewardmon.domain.maintenance import Maintenance, MaintenanceError, Once, Weekly
-from stewardmon.domain.matching import read_matchers
 from stewardmon.domain.oncall import Override
 from stewardmon.domain.quantity import parse_duration
 from stewardmon.engine.live import Live
@@ -27,8 +25,8 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def routes(live: Live, guard: Guard) -> list[Route]:
-    """Return the addresses of on call and maintenance for programs."""
-    return [*_shown(live), *_rota(live, guard), *_maintenance(live, guard)]
+    """Return the addresses of the rota for programs."""
+    return [*_shown(live), *_changing(live, guard)]
 
 
 def _guarded(
@@ -38,31 +36,13 @@ def _guarded(
         guard.check(request)
         try:
             return await act(request, await json_body(request))
-        except (RotaError, MaintenanceError, AnswerError, ExpressionError) as error:
+        except (RotaError, AnswerError) as error:
             raise RequestError(str(error), 409) from None
 
     return answer
 
 
 def _shown(live: Live) -> list[Route]:
-    async def who(request: Request) -> Response:
-        text = request.query_params.get("at")
-        at = _time(text, "at") if text else live.clock.now()
-        roster = live.rota.roster
-        lints = rota.lint(
-            roster,
-            live.responder.book.policies,
-            now=live.clock.now(),
-            drilled=live.drills.reached(),
-        )
-        return JSONResponse(
-            {
-                "at": at.isoformat(),
-                "rotations": {name: roster.on_call(name, at) for name in roster.rotations},
-                "lints": list(lints),
-            }
-        )
-
     async def ics(request: Request) -> Response:
         now, roster = live.clock.now(), live.rota.roster
         weeks = _count(request.query_params.get("weeks", str(WEEKS)))
@@ -78,13 +58,12 @@ def _shown(live: Live) -> list[Route]:
         return JSONResponse({"overrides": [_override(one) for one in live.rota.listed()]})
 
     return [
-        Route("/api/oncall", who, methods=["GET"]),
         Route("/api/oncall/calendar.ics", ics, methods=["GET"]),
         Route("/api/oncall/overrides", overrides, methods=["GET"]),
     ]
 
 
-def _rota(live: Live, guard: Guard) -> list[Route]:
+def _changing(live: Live, guard: Guard) -> list[Route]:
     async def add(_request: Request, body: dict[str, Any]) -> Response:
         now = live.clock.now()
         wanted = Override(
@@ -122,38 +101,6 @@ def _rota(live: Live, guard: Guard) -> list[Route]:
     ]
 
 
-def _maintenance(live: Live, guard: Guard) -> list[Route]:
-    async def listed(_request: Request) -> Response:
-        now = live.clock.now()
-        found = [_window(one, now) for one in live.silences.windows()]
-        return JSONResponse({"maintenance": found})
-
-    async def begin(_request: Request, body: dict[str, Any]) -> Response:
-        now = live.clock.now()
-        span = Once(_start(body, now), _end(body, now))
-        if span.end <= span.start:
-            raise RequestError("a maintenance window must end after it begins")
-        wanted = Maintenance(
-            id="",
-            name=text_field(body, "name", limit=100) or "maintenance",
-            matchers=read_matchers(text_field(body, "matchers")),
-            span=span,
-            created_by=text_field(body, "by", limit=100) or "somebody",
-        )
-        opened = await live.silences.open_window(wanted, now=now)
-        return JSONResponse(_window(opened, now), status_code=201)
-
-    async def end(request: Request, _body: dict[str, Any]) -> Response:
-        await live.silences.close_window(request.path_params["ident"])
-        return Response(status_code=204)
-
-    return [
-        Route("/api/maintenance", listed, methods=["GET"]),
-        Route("/api/maintenance", _guarded(guard, begin), methods=["POST"]),
-        Route("/api/maintenance/{ident}", _guarded(guard, end), methods=["DELETE"]),
-    ]
-
-
 def _override(one: Override) -> dict[str, Any]:
     return {
         "id": one.id,
@@ -161,29 +108,6 @@ def _override(one: Override) -> dict[str, Any]:
         "person": one.person,
         "from": one.start.isoformat(),
         "to": one.end.isoformat(),
-    }
-
-
-def _window(one: Maintenance, now: datetime) -> dict[str, Any]:
-    until = one.span.until(now)
-    when: dict[str, Any]
-    match one.span:
-        case Once():
-            when = {"from": one.span.start.isoformat(), "to": one.span.end.isoformat()}
-        case Weekly():
-            when = {
-                "days": sorted(one.span.days),
-                "from": f"{one.span.start:%H:%M}",
-                "to": f"{one.span.end:%H:%M}",
-                "timezone": one.span.timezone.key,
-            }
-    return {
-        "id": one.id,
-        "name": one.name,
-        "matchers": [str(matcher) for matcher in one.matchers],
-        "by": one.created_by,
-        "open_until": None if until is None else until.isoformat(),
-        **when,
     }
 
 
