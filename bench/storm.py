@@ -1,0 +1,317 @@
+"""What an alert storm costs: stewardmon beside Debian's alertmanager, the same posts to both.
+
+    python -m bench.storm [--alerts N] [--names N] [--batch N] [--acks N]
+
+10,000 alerts in batches of 256, grouped by 50 names, delivered to a webhook. Reported for each: CPU
+per alert from the first post to the last group delivered, memory at its highest; for stewardmon
+also how long acknowledgements took meanwhile, each on disk before it is answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from stewardmon.demo.postgres import free_port
+
+TOKEN = "storm"  # noqa: S105 - a loopback daemon's, for a minute
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """How much weather."""
+
+    alerts: int
+    names: int
+    batch: int
+    acks: int
+
+    def batches(self) -> Iterator[bytes]:
+        """Return the bodies to post: the same bytes for both."""
+        made = [
+            {
+                "labels": {
+                    "alertname": f"Storm{number % self.names}",
+                    "severity": "critical",
+                    "instance": f"host-{number}:9100",
+                    "job": "node",
+                },
+                "annotations": {"summary": f"host {number} does not answer"},
+                "generatorURL": "http://prometheus.example/graph",
+            }
+            for number in range(self.alerts)
+        ]
+        for start in range(0, len(made), self.batch):
+            yield json.dumps(made[start : start + self.batch]).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one server spent."""
+
+    name: str
+    cpu: float
+    memory: int
+    seconds: float
+    acks: Sequence[float] = ()
+
+
+class Pager:
+    """A webhook receiver that notes which groups it was told of."""
+
+    def __init__(self) -> None:
+        self.groups: set[str] = set()
+        pager = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                labels = json.loads(body)["groupLabels"]
+                pager.groups.add(labels.get("alertname", ""))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU that a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def peak_memory(pid: int) -> int:
+    """Return the highest resident size that a process had, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def wait_for(check: Callable[[], bool], what: str, within: float = 120) -> None:
+    """Return once `check` says yes; end the program where it does not in time."""
+    deadline = time.monotonic() + within
+    while not check():
+        if time.monotonic() > deadline:
+            sys.exit(f"bench.storm: not within {within:g} s: {what}")
+        time.sleep(0.02)
+
+
+def answers(url: str) -> bool:
+    """Say whether a server answers."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path, env: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in its folder until the block ends."""
+    with (folder / "log").open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **env}, stdout=out, stderr=out
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def post(url: str, storm: Storm) -> None:
+    """Post every batch, one after the other."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(trust_env=False, headers=headers, timeout=60) as client:
+        for body in storm.batches():
+            client.post(f"{url}/api/v2/alerts", content=body).raise_for_status()
+
+
+def measure(name: str, pid: int, url: str, pager: Pager, storm: Storm) -> Measured:
+    """Let the storm loose on one server."""
+    names = {f"Storm{number}" for number in range(storm.names)}
+    began, before = time.monotonic(), cpu_seconds(pid)
+    post(url, storm)
+    wait_for(lambda: names <= pager.groups, f"{name} delivers {storm.names} groups")
+    time.sleep(2)  # what it still does with them counts too
+    spent = cpu_seconds(pid) - before
+    return Measured(
+        name=name,
+        cpu=spent / storm.alerts,
+        memory=peak_memory(pid),
+        seconds=time.monotonic() - began,
+    )
+
+
+def alertmanager(storm: Storm, folder: Path) -> Measured | None:
+    """Measure Debian's alertmanager; None where it is not installed."""
+    binary = shutil.which("prometheus-alertmanager")
+    if binary is None:
+        return None
+    pager, port = Pager(), free_port()
+    config: dict[str, Any] = {
+        "route": {"receiver": "hook", "group_by": ["alertname"], "group_wait": "1s"},
+        "receivers": [{"name": "hook", "webhook_configs": [{"url": pager.url}]}],
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    command = [
+        binary,
+        "--config.file=config.yml",
+        "--storage.path=data",
+        "--cluster.listen-address=",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, {}) as process:
+        wait_for(lambda: answers(f"{url}/-/ready"), "alertmanager answers")
+        found = measure("alertmanager", process.pid, url, pager, storm)
+    pager.close()
+    return found
+
+
+def stewardmon(storm: Storm, folder: Path) -> Measured:
+    """Measure stewardmon on SQLite, and acknowledgements while the storm rages."""
+    pager, port = Pager(), free_port()
+    _write_rules(folder, pager.url)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
+    env = {
+        "STEWARDMON_LISTEN": f"127.0.0.1:{port}",
+        "STEWARDMON_TOKEN": TOKEN,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    with running(command, folder, env) as process:
+        wait_for(lambda: answers(f"{url}/healthz"), "stewardmon answers")
+        time.sleep(2)
+        found = measure("stewardmon", process.pid, url, pager, storm)
+    pager.close()
+    return found
+
+
+def acknowledgements(storm: Storm, folder: Path) -> Sequence[float]:
+    """Return how long each acknowledgement took while another client posts the storm."""
+    pager, port = Pager(), free_port()
+    _write_rules(folder, pager.url)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
+    env = {
+        "STEWARDMON_LISTEN": f"127.0.0.1:{port}",
+        "STEWARDMON_TOKEN": TOKEN,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    took = []
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        running(command, folder, env),
+        httpx.Client(trust_env=False, headers=headers, timeout=60) as client,
+    ):
+        wait_for(lambda: answers(f"{url}/healthz"), "stewardmon answers")
+        alerts = [{"labels": {"alertname": f"Ack{place}"}} for place in range(storm.acks)]
+        client.post(f"{url}/api/v2/alerts", json=alerts).raise_for_status()
+        found = client.get(f"{url}/api/incidents").json()["incidents"]
+        time.sleep(3)
+        raging = subprocess.Popen(
+            [sys.executable, "-m", "bench.storm", "--only-post", url, *_flags(storm)],
+            cwd=Path(__file__).parents[1],
+        )
+        idents = iter([one["id"] for one in found if one["title"].startswith("Ack")])
+        while raging.poll() is None:
+            ident = next(idents, None)
+            if ident is None:
+                break
+            started = time.perf_counter()
+            client.post(f"{url}/api/incidents/{ident}/ack", json={"by": "bench"}).raise_for_status()
+            took.append(time.perf_counter() - started)
+            time.sleep(0.005)
+        raging.wait(timeout=120)
+    pager.close()
+    return took
+
+
+def _flags(storm: Storm) -> list[str]:
+    return [f"--alerts={storm.alerts}", f"--names={storm.names}", f"--batch={storm.batch}"]
+
+
+def _write_rules(folder: Path, pager: str) -> None:
+    rules = folder / "rules"
+    rules.mkdir(exist_ok=True)
+    (rules / "probes.yml").write_text(
+        "probes: [{name: self, kind: tcp, job: self, address: '127.0.0.1:9', interval: 1h}]\n"
+    )
+    (rules / "alerts.yml").write_text("groups: []\n")
+    (rules / "oncall.yml").write_text(
+        f"""
+channels: {{hook: {{kind: webhook, url: "{pager}"}}}}
+people: {{dev: {{name: Dev, timezone: UTC, contacts: [{{channel: hook, to: dev}}]}}}}
+policies: {{all: {{levels: [{{level: 1, role: Dev, after: 0m, page: [dev]}}]}}}}
+routes: [{{policy: all}}]
+"""
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--names", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--acks", type=int, default=200)
+    parser.add_argument("--only-post", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    storm = Storm(alerts=given.alerts, names=given.names, batch=given.batch, acks=given.acks)
+    if given.only_post:
+        post(given.only_post, storm)
+        return 0
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        peer = alertmanager(storm, Path(one))
+        ours = stewardmon(storm, Path(two))
+    with tempfile.TemporaryDirectory() as folder:
+        took = sorted(acknowledgements(storm, Path(folder)))
+    for found in (peer, ours):
+        if found is not None:
+            print(
+                f"{found.name:<14}{found.cpu * 1e6:>8.1f} µs CPU an alert"
+                f"{found.memory:>8} MB at most{found.seconds:>8.1f} s to the last page"
+            )
+    p99 = took[int(len(took) * 0.99)] if took else float("nan")
+    middle = took[len(took) // 2] if took else float("nan")
+    print(
+        f"acknowledgements meanwhile: {len(took)}, p50 {middle * 1e3:.1f} ms, "
+        f"p99 {p99 * 1e3:.1f} ms (bound: 20 ms)"
+    )
+    good = p99 < 0.020 and (
+        peer is None or (ours.cpu <= 2 * peer.cpu and ours.memory <= peer.memory)
+    )
+    print("within bounds" if good else "out of bounds")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
