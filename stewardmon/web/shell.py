@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stewardmon.web.guard import Guard
+from stewardmon.web.guard import COOKIE, Guard
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -83,6 +84,52 @@ class Door:
         if self._guard.open_to_look or path in OPEN_EXACTLY or path.startswith(OPEN):
             return True
         return self._guard.caller(HTTPConnection(scope)).may_look
+
+
+class Landing:
+    """Lets those be known who come from another site's link.
+
+    Browsers keep back a `SameSite=Strict` cookie on such a visit, so whoever follows a link in a
+    mail or a chat would seem signed out. The first answer therefore only asks for the page again:
+    that request comes from us, and brings the cookie.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, prefix: str) -> None:
+        self._app = app
+        self._guard = guard
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._guard.changeable:
+            request = Request(scope)
+            if _comes_from_elsewhere(request):
+                await again(request, self._prefix)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def again(request: Request, prefix: str) -> Response:
+    """Return a page that asks for the same address once more."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    address = escape(f"{prefix}{quote(request.url.path)}{query}", quote=True)
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stewardmon</title>'
+        f'<meta http-equiv="refresh" content="0;url={address}"></head>'
+        f'<body><main><h1>stewardmon</h1><a href="{address}">Go on</a></main></body></html>'
+    )
+
+
+def _comes_from_elsewhere(request: Request) -> bool:
+    headers = request.headers
+    return (
+        request.method == "GET"
+        and headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+        and headers.get("sec-fetch-mode") == "navigate"
+        and COOKIE not in request.cookies
+        and not request.url.path.startswith(OPEN)
+        and request.url.path not in OPEN_EXACTLY
+        and not request.url.path.startswith("/api/")
+    )
 
 
 def refusal(request: Request, prefix: str) -> Response:

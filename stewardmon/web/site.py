@@ -32,7 +32,7 @@ from stewardmon.web import (
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
 from stewardmon.web.links import Links
-from stewardmon.web.shell import Door, Prefix, SecurityHeaders, reads_pages
+from stewardmon.web.shell import Door, Landing, Prefix, SecurityHeaders, reads_pages
 from stewardmon.web.stream import Stream
 from stewardmon.web.tally import Tally
 
@@ -80,6 +80,7 @@ def build(
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Prefix, prefix=front.prefix),
+            Middleware(Landing, guard=guard, prefix=front.prefix),
             Middleware(Door, guard=guard, prefix=front.prefix),
         ],
         exception_handlers=_refusals(front),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -29,7 +30,9 @@ class Site:
     url: str
     links: Links
 
-    def client(self, *, signed: bool = False, **headers: str) -> httpx.AsyncClient:
+    def client(
+        self, headers: Mapping[str, str] = MappingProxyType({}), *, signed: bool = False
+    ) -> httpx.AsyncClient:
         """Return a client of the pages; `signed` bears the operator's token."""
         bearer = {"Authorization": f"Bearer {TOKEN}"} if signed else {}
         return httpx.AsyncClient(

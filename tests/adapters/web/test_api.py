@@ -31,7 +31,7 @@ async def test_an_incident_is_listed_shown_and_acknowledged(site: Site) -> None:
 
 async def test_changes_need_the_token(site: Site) -> None:
     ident = await _down(site)
-    async with site.client(Authorization="Bearer wrong") as client:
+    async with site.client({"Authorization": "Bearer wrong"}) as client:
         answer = await client.post(f"/api/incidents/{ident}/ack", json={"by": "x"})
     assert answer.status_code == 401
     assert "STEWARDMON_TOKEN" in answer.json()["error"]
@@ -123,7 +123,12 @@ async def test_everything_at_a_glance(site: Site) -> None:
         rules = {one["name"]: one for one in (await client.get("/api/rules")).json()["rules"]}
         assert rules["Slow"]["threshold"] == "> 5"
         oncall = (await client.get("/api/oncall")).json()
-        assert [one["people"] for one in oncall["levels"]] == [["dev-a"], ["senior"], ["lead"], ["cto"]]
+        assert [one["people"] for one in oncall["levels"]] == [
+            ["dev-a"],
+            ["senior"],
+            ["lead"],
+            ["cto"],
+        ]
         assert (await client.get("/api/openapi.json")).json()["openapi"] == "3.1.0"
 
 

@@ -16,9 +16,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Site": "same-
 PAGES = ["/", "/rules", "/oncall", "/silences", "/history", "/probes/app", "/sign-in"]
 
 
-async def _signed(site: Site, **headers: str) -> dict[str, str]:
+async def _signed(site: Site) -> dict[str, str]:
     """Sign in as a browser does; return the headers of the session."""
-    async with site.client(**{**BROWSER, **headers}) as client:
+    async with site.client(BROWSER) as client:
         answer = await client.post("/sign-in", data={"name": "dev-a", "token": TOKEN})
         assert answer.status_code == 303, answer.text
         set_cookie = answer.headers["set-cookie"]
@@ -35,7 +35,7 @@ def _csrf(text: str) -> str:
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_every_page_is_whole_and_bears_its_headers(site: Site, path: str) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         answer = await client.get(path)
     assert answer.status_code == 200
     assert answer.text.rstrip().endswith("</html>")
@@ -47,7 +47,7 @@ async def test_every_page_is_whole_and_bears_its_headers(site: Site, path: str) 
 
 
 async def test_the_status_page_says_what_is_wrong(site: Site) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
 
         async def well() -> bool:
             return "Everything is well." in (await client.get("/")).text
@@ -64,7 +64,7 @@ async def test_the_status_page_says_what_is_wrong(site: Site) -> None:
 async def test_foreign_text_is_never_markup(site: Site) -> None:
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         text = (await client.get(f"/incidents/{ident}")).text
     assert "<b>at all</b>" not in text
     assert "&lt;b&gt;at all" in text
@@ -73,7 +73,7 @@ async def test_foreign_text_is_never_markup(site: Site) -> None:
 async def test_a_form_acknowledges(site: Site) -> None:
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
-    async with site.client(**await _signed(site)) as client:
+    async with site.client(await _signed(site)) as client:
         page = (await client.get(f"/incidents/{ident}")).text
         answer = await client.post(f"/incidents/{ident}/ack", data={"csrf": _csrf(page)})
         assert (answer.status_code, answer.headers["location"]) == (303, f"/incidents/{ident}")
@@ -86,7 +86,7 @@ async def test_a_form_acknowledges(site: Site) -> None:
 async def test_every_other_form_works(site: Site, act: str) -> None:
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
-    async with site.client(**await _signed(site)) as client:
+    async with site.client(await _signed(site)) as client:
         csrf = _csrf((await client.get(f"/incidents/{ident}")).text)
         fields = {"csrf": csrf, "reason": "because", "for": "30m"}
         answer = await client.post(f"/incidents/{ident}/{act}", data=fields)
@@ -99,7 +99,7 @@ async def test_forms_from_elsewhere_are_refused(site: Site) -> None:
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
     signed = await _signed(site)
-    async with site.client(**signed) as client:
+    async with site.client(signed) as client:
         csrf = _csrf((await client.get(f"/incidents/{ident}")).text)
     path = f"/incidents/{ident}/ack"
     for headers, fields in (
@@ -109,10 +109,10 @@ async def test_forms_from_elsewhere_are_refused(site: Site) -> None:
         ({**signed, "Sec-Fetch-Site": "cross-site"}, {"csrf": csrf}),
         ({**signed, "Sec-Fetch-Site": "same-site"}, {"csrf": csrf}),
     ):
-        async with site.client(**headers) as client:
+        async with site.client(headers) as client:
             assert (await client.post(path, data=fields)).status_code == 403, (headers, fields)
     old = {name: value for name, value in signed.items() if name != "Sec-Fetch-Site"}
-    async with site.client(**old, Origin="https://evil.example") as client:
+    async with site.client({**old, "Origin": "https://evil.example"}) as client:
         assert (await client.post(path, data={"csrf": csrf})).status_code == 403
     assert site.daemon.incidents[-1].acknowledged_by == ""
 
@@ -122,12 +122,12 @@ async def test_a_session_is_signed(site: Site) -> None:
     name, _, value = signed["Cookie"].partition("=")
     assert name == COOKIE
     for forged in (value[:-2] + "AA", "", "x.y.z", value.replace(".", "")):
-        async with site.client(**{**signed, "Cookie": f"{COOKIE}={forged}"}) as client:
+        async with site.client({**signed, "Cookie": f"{COOKIE}={forged}"}) as client:
             assert "Sign out" not in (await client.get("/")).text
 
 
 async def test_wrong_tokens_are_few(site: Site) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         for _ in range(20):
             answer = await client.post("/sign-in", data={"name": "x", "token": "wrong"})
             assert answer.status_code == 403
@@ -147,7 +147,7 @@ async def test_wrong_tokens_are_few(site: Site) -> None:
     ],
 )
 async def test_signing_in_leads_nowhere_else(site: Site, asked: str, led: str) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         fields = {"name": "dev-a", "token": TOKEN, "next": asked}
         answer = await client.post("/sign-in", data=fields)
     assert answer.headers["location"] == led
@@ -173,7 +173,7 @@ async def test_signing_in_leads_nowhere_else(site: Site, asked: str, led: str) -
     ],
 )
 async def test_browsers_are_told_on_a_page(site: Site, method: str, path: str, status: int) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         answer = await client.request(method, path)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
@@ -181,7 +181,7 @@ async def test_browsers_are_told_on_a_page(site: Site, method: str, path: str, s
 
 
 async def test_a_body_without_end_is_cut_off(site: Site) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         answer = await client.post("/sign-in", content=b"a=" + b"x" * (1 << 20))
     assert answer.status_code == 413
 
@@ -190,7 +190,7 @@ async def test_the_link_of_a_page_shows_first_and_acts_when_told(site: Site) -> 
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
     path = f"/ack/{site.links.token(ident, 'dev-a')}"
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         shown = await client.get(path)
         assert "acknowledge as A" in shown.text
         assert site.daemon.incidents[-1].acknowledged_by == ""
@@ -201,7 +201,7 @@ async def test_the_link_of_a_page_shows_first_and_acts_when_told(site: Site) -> 
 
 
 async def test_our_files_are_kept_for_ever_by_their_content(site: Site) -> None:
-    async with site.client(**BROWSER) as client:
+    async with site.client(BROWSER) as client:
         page = (await client.get("/")).text
         style = re.search(r'href="(/static/style\.css\?v=\w+)"', page)
         assert style is not None
@@ -218,17 +218,17 @@ async def test_with_a_viewers_token_nobody_else_looks() -> None:
                 assert (await client.get(path)).status_code == 401, path
             for path in ("/healthz", "/readyz", "/sign-in"):
                 assert (await client.get(path)).status_code == 200, path
-        async with site.client(**BROWSER) as client:
+        async with site.client(BROWSER) as client:
             answer = await client.get("/rules")
             assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/rules")
             fields = {"name": "guest", "token": "look"}
             session = (await client.post("/sign-in", data=fields)).headers["set-cookie"]
-        async with site.client(**BROWSER, Cookie=session.partition(";")[0]) as client:
+        async with site.client({**BROWSER, "Cookie": session.partition(";")[0]}) as client:
             page = await client.get("/silences")
             assert "guest (viewer)" in page.text
             assert "<textarea" not in page.text
             assert (await client.post("/silences", data={})).status_code == 403
-        async with site.client(Authorization="Bearer look") as client:
+        async with site.client({"Authorization": "Bearer look"}) as client:
             assert (await client.get("/metrics")).status_code == 200
             body = {"matchers": "a=b"}
             assert (await client.post("/api/silences", json=body)).status_code == 401
@@ -241,7 +241,7 @@ async def test_a_proxy_signs_people_in_only_from_its_address() -> None:
         async with serving(access=access, alerts=QUICK) as site:
             site.daemon.platform.database.goes_down()
             ident = await site.incident()
-            async with site.client(**BROWSER, **header) as client:
+            async with site.client({**BROWSER, **header}) as client:
                 page = (await client.get(f"/incidents/{ident}")).text
                 assert ("It’s mine" in page) is bool(name)
                 if name:
@@ -251,7 +251,7 @@ async def test_a_proxy_signs_people_in_only_from_its_address() -> None:
 
 async def test_behind_a_path_links_and_cookies_keep_to_it() -> None:
     async with serving(public_url="https://ops.example/watch", alerts=QUICK) as site:
-        async with site.client(**BROWSER) as client:
+        async with site.client(BROWSER) as client:
             for path in ("/", "/watch/", "/watch"):
                 page = await client.get(path)
                 assert page.status_code == 200
@@ -271,7 +271,7 @@ async def test_the_public_sees_no_reasons() -> None:
         async with site.client(signed=True) as client:
             for text in ("inside only", "public: We are looking into it"):
                 await client.post(f"/api/incidents/{ident}/note", json={"reason": text})
-        async with site.client(**BROWSER) as client:
+        async with site.client(BROWSER) as client:
             page = (await client.get("/status")).text
             badge = await client.get("/badge/database.svg")
             assert (await client.get("/badge/none.svg")).status_code == 404
@@ -286,7 +286,7 @@ async def test_the_public_sees_no_reasons() -> None:
 
 async def test_open_pages_are_told_of_changes(site: Site) -> None:
     async with (
-        site.client(Accept="text/event-stream") as client,
+        site.client({"Accept": "text/event-stream"}) as client,
         client.stream("GET", "/events") as stream,
     ):
         assert stream.headers["content-type"].startswith("text/event-stream")
