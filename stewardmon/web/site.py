@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 
 from stewardmon.engine.live import Live
 from stewardmon.settings import Secret
@@ -27,6 +27,7 @@ from stewardmon.web import (
     incidents,
     openapi,
     pages,
+    prometheus,
     public,
 )
 from stewardmon.web.front import Front
@@ -69,6 +70,7 @@ def build(
         *incidents.routes(live, guard),
         *api.routes(live, guard),
         *alertmanager.routes(live, guard),
+        *prometheus.routes(live),
         *duty.routes(live, guard),
         *acknowledge.routes(front, links),
         *public.routes(front, shown=access.public_status),
@@ -108,9 +110,21 @@ def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Await
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
         text = {404: "There is no such address.", 405: "This address takes another method."}
         said = text.get(error.status_code, error.detail)
-        return told(request, said, error.status_code, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = allowed(request)
+        return told(request, said, error.status_code, headers)
 
     async def bug(request: Request, _error: Exception) -> Response:
         return told(request, "stewardmon made a mistake; it has been logged.", 500, {})
 
     return {RequestError: refused, HTTPException: http, Exception: bug}
+
+
+def allowed(request: Request) -> str:
+    """Return every method that the address takes, over all of its routes."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))

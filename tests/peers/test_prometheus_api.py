@@ -1,0 +1,144 @@
+"""Prometheus' API over a daemon's series: its JSON, its errors, and the real promtool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from bench.servers import Target
+from tests.support.peers import needs_peer, promtool
+from tests.support.process import Process, stewardmon
+from tests.support.waiting import until_async
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROBES = "probes:\n  - {{name: app, kind: http, job: app, interval: 1s, url: '{url}'}}\n"
+ALERTS = """
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - {record: app:up, expr: 'probe_success{job="app"}'}
+      - {alert: Up, expr: 'app:up == 1', for: 1h, labels: {severity: warning}}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
+    """A running daemon that has watched one target for a moment."""
+    tmp_path = tmp_path_factory.mktemp("daemon")
+    app = Target()
+    await app.open()
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "probes.yml").write_text(PROBES.format(url=app.url))
+    (rules / "alerts.yml").write_text(ALERTS)
+    async with stewardmon(tmp_path, rules) as running:
+        await until_async(lambda: _rows(running, "app:up"), what="the recorded series")
+        yield running
+    await app.close()
+
+
+async def _ask(daemon: Process, path: str, **params: Any) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        return await client.get(f"{daemon.url}/api/v1/{path}", params=params)
+
+
+async def _data(daemon: Process, path: str, **params: Any) -> Any:
+    answer = await _ask(daemon, path, **params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+async def _rows(daemon: Process, expr: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await _data(daemon, "query", query=expr))["result"]
+    return found
+
+
+async def test_results_have_prometheus_shapes(daemon: Process) -> None:
+    (row,) = await _rows(daemon, 'probe_success{job="app"}')
+    assert row["metric"]["__name__"] == "probe_success"
+    assert row["value"][1] == "1"
+    assert (await _data(daemon, "query", query="1/0"))["result"][1] == "+Inf"
+    assert (await _data(daemon, "query", query='"x"'))["resultType"] == "string"
+    now = (await _data(daemon, "query", query="time()"))["result"][0]
+    ranged = await _data(
+        daemon, "query_range", query="app:up", start=now - 10, end=now + 1, step="1s"
+    )
+    assert ranged["resultType"] == "matrix"
+    assert {value for _, value in ranged["result"][0]["values"]} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status", "kind"),
+    [
+        ("query", {"query": "sum("}, 400, "bad_data"),
+        ("query", {}, 400, "bad_data"),
+        ("query", {"query": "up", "time": "yesterday"}, 400, "bad_data"),
+        ("query_range", {"query": "up", "start": 0, "end": 9, "step": 0}, 400, "bad_data"),
+        ("query_range", {"query": "up", "start": 9, "end": 0, "step": 1}, 400, "bad_data"),
+        ("query_range", {"query": "up", "start": 0, "end": 1e9, "step": 1}, 400, "bad_data"),
+        ("query", {"query": 'label_replace(app:up, "a b", "", "", "(")'}, 400, "bad_data"),
+        ("query", {"query": "app:up + on() group_left() {__name__=~'.+'}"}, 422, "execution"),
+        ("series", {}, 400, "bad_data"),
+    ],
+)
+async def test_errors_have_prometheus_words(
+    daemon: Process, path: str, params: dict[str, Any], status: int, kind: str
+) -> None:
+    answer = await _ask(daemon, path, **params)
+    assert (answer.status_code, answer.json()["errorType"]) == (status, kind), answer.text
+
+
+async def test_names_values_series_and_metadata_are_listed(daemon: Process) -> None:
+    assert "probe" in await _data(daemon, "labels")
+    assert await _data(daemon, "label/probe/values", **{"match[]": "probe_success"}) == ["app"]
+    (series,) = await _data(daemon, "series", **{"match[]": "app:up"})
+    assert series["job"] == "app"
+    assert "probe_success" in await _data(daemon, "metadata")
+    assert (await _data(daemon, "status/buildinfo"))["version"]
+
+
+async def test_rules_alerts_and_targets_are_shown(daemon: Process) -> None:
+    groups = {one["name"]: one for one in (await _data(daemon, "rules"))["groups"]}
+    kinds = {rule["name"]: rule["type"] for rule in groups["g"]["rules"]}
+    assert kinds == {"app:up": "recording", "Up": "alerting"}
+    pending = await until_async(lambda: _pending(daemon), what="a pending alert")
+    assert pending[0]["state"] == "pending"
+    (target,) = (await _data(daemon, "targets"))["activeTargets"]
+    assert target["health"] == "up"
+
+
+async def _pending(daemon: Process) -> list[dict[str, Any]]:
+    found = (await _data(daemon, "alerts"))["alerts"]
+    return [one for one in found if one["labels"]["alertname"] == "Up"]
+
+
+async def test_a_query_over_everything_for_years_is_an_answer_not_a_stall(daemon: Process) -> None:
+    answer = await _ask(
+        daemon,
+        "query",
+        query='max_over_time(count_over_time({__name__=~".+"}[5y])[5y:1s])',
+        timeout="1s",
+    )
+    assert answer.status_code in {422, 503}
+    assert await daemon.ready()
+
+
+@needs_peer("promtool")
+async def test_promtool_asks_it_as_it_asks_prometheus(daemon: Process) -> None:
+    said = promtool("query", "instant", daemon.url, "app:up")
+    assert said.returncode == 0, said.stderr
+    assert "app:up{" in said.stdout
+    said = promtool("query", "labels", daemon.url, "job")
+    assert said.returncode == 0, said.stderr
+    said = promtool("query", "series", "--match=app:up", daemon.url)
+    assert said.returncode == 0, said.stderr
+    said = promtool("query", "range", "--step=1s", daemon.url, "app:up")
+    assert said.returncode == 0, said.stderr
+    assert json.dumps("app:up")[1:-1] in said.stdout
