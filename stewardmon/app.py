@@ -22,7 +22,7 @@ from stewardmon.domain.notification import Delivery
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine import evaluate as evaluating
+from stewardmon.engine import running
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deliver import Delivering
 from stewardmon.engine.drills import Drills
@@ -151,7 +151,7 @@ class App:
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
             by_rule[alert.rule][alert.labels] = alert
-        evaluating.adopt(self._evaluating.evaluator.groups, by_rule)
+        running.adopt(self._evaluating.evaluator.groups, by_rule)
         count = await self._recorder.refill(self._series, back_ms=self._series.retention_ms)
         log.info(
             "restored",
@@ -193,7 +193,7 @@ class App:
             metrics.CONFIG_VALID.set(0)
             self.live.config_error = str(error)
             return str(error)
-        orphans = evaluating.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
+        orphans = running.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
         former: list[Probe | Channel] = [
             *self._gone(targets),
             *self._delivering.channels.values(),
@@ -233,9 +233,7 @@ class App:
         return {one.name: kinds[one.kind].make(one.settings, context) for one in config.channels}
 
     def _evaluator(self, config: Config) -> Evaluator:
-        groups = evaluating.prepare(
-            [*config.groups, own_rules()], interval=config.evaluation_interval
-        )
+        groups = running.prepare([*config.groups, own_rules()], interval=config.evaluation_interval)
         return Evaluator(
             groups,
             self._series,
@@ -262,13 +260,11 @@ class App:
     def _adopt(self, config: Config) -> None:
         """Make the rest of the daemon see the configuration that is in force now."""
         evaluator = self._evaluating.evaluator
-        rules = {running.rule.key: running.rule for running in evaluator.rules()}
+        rules = {one.rule.key: one.rule for one in evaluator.rules()}
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
-        longest = evaluating.longest_range_ms(evaluator.groups)
+        longest = running.longest_range_ms(evaluator.groups)
         self._series.retention_ms = max(longest, KEEP_AT_LEAST_MS)
-        causes = knowledge(
-            evaluator.rules(), config.probes, config.inhibit_rules, config.routes
-        )
+        causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
         self._config = config
         self.live.config = config
@@ -321,7 +317,9 @@ class App:
         """Let old samples go, and keep the gauges of what is held up to date."""
         beat = self._supervisor.beat("housekeeping")
         while True:
-            self._series.trim(milliseconds(self._clock.now()))
+            now_ms = milliseconds(self._clock.now())
+            self._series.trim(now_ms)
+            self._evaluating.evaluator.forget(now_ms - KEEP_AT_LEAST_MS)
             now = self._clock.now()
             await self._silences.tend(now=now)
             await self._rota.tend(now=now)
@@ -332,8 +330,8 @@ class App:
                 metrics.INCIDENTS.labels(state).set(states[state])
             alerts = Counter(
                 alert.state.value
-                for running in self._evaluating.evaluator.rules()
-                for alert in running.active.values()
+                for one in self._evaluating.evaluator.rules()
+                for alert in one.active.values()
             )
             for state in ("pending", "firing"):
                 metrics.ALERTS.labels(state).set(alerts[state])
@@ -350,9 +348,9 @@ class App:
             since = now - (seen.at if seen is not None else self.live.started_at)
             late = max(since - target.spec.timeout, timedelta(0)) / target.spec.interval
             figures["stewardmon_probe_silent_intervals", "probe", name] = late
-        for running in self._evaluating.evaluator.rules():
-            key = ("stewardmon_rule_failures_in_a_row", "rule", running.rule.name)
-            figures[key] = max(figures.get(key, 0.0), float(running.failures))
+        for one in self._evaluating.evaluator.rules():
+            key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
+            figures[key] = max(figures.get(key, 0.0), float(one.failures))
         return figures
 
 

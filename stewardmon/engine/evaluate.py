@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import gcd
 from time import perf_counter
@@ -22,10 +22,16 @@ from stewardmon.domain.alert import (
     alert_labels,
 )
 from stewardmon.domain.labels import NAME, Labels
-from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
+from stewardmon.domain.rule import NoData, RuleGroup
 from stewardmon.domain.series import SeriesStore
-from stewardmon.domain.template import Template, compile_template
+from stewardmon.domain.template import Template
 from stewardmon.engine.record import Tape
+from stewardmon.engine.running import (
+    MILLISECOND,
+    RunningGroup,
+    RunningRecording,
+    RunningRule,
+)
 from stewardmon.errors import EvaluationError
 from stewardmon.ports import Clock
 from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, plan
@@ -35,98 +41,12 @@ log = structlog.get_logger()
 YIELD_AFTER: Final = 0.02  # seconds of evaluation after which the event loop gets a turn
 
 
-@dataclass(slots=True)
-class RunningRule:
-    """A rule with its plans and templates made once, and the alerts it has."""
-
-    rule: AlertRule
-    group: RuleGroup
-    plan: Plan
-    clear: Plan | None
-    subject: Plan | None
-    labels: Mapping[str, Template]
-    annotations: Mapping[str, Template]
-    active: dict[Labels, Alert] = field(default_factory=dict)
-    failures: int = 0
-    error: str = ""
-    evaluated_at: datetime | None = None
-    seconds: float = 0.0
-    shown: frozenset[Labels] = frozenset()
-
-
-@dataclass(slots=True)
-class RunningRecording:
-    """A recording rule with its plan made once, and the series it last wrote."""
-
-    rule: RecordingRule
-    group: RuleGroup
-    plan: Plan
-    error: str = ""
-    evaluated_at: datetime | None = None
-    seconds: float = 0.0
-    shown: frozenset[Labels] = frozenset()
-
-
-@dataclass(slots=True)
-class RunningGroup:
-    """A group with its interval, and its rules in order."""
-
-    group: RuleGroup
-    interval_ms: int
-    rules: list[RunningRule | RunningRecording]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """What one evaluation changed: alerts in new states, and pending ones that are no more."""
 
     changed: tuple[Alert, ...] = ()
     dropped: tuple[Alert, ...] = ()
-
-
-def prepare(groups: Sequence[RuleGroup], *, interval: timedelta) -> list[RunningGroup]:
-    """Plan every rule once. Raises ExpressionError for what the configuration let through."""
-    return [
-        RunningGroup(
-            group=group,
-            interval_ms=_ms(group.interval or interval),
-            rules=[_prepared(rule, group) for rule in group.rules],
-        )
-        for group in groups
-    ]
-
-
-def longest_range_ms(groups: Iterable[RunningGroup]) -> int:
-    """Return how far back any rule can look: how long the windows must be."""
-    return max(
-        (
-            plan.longest_range_ms
-            for group in groups
-            for running in group.rules
-            for plan in _plans(running)
-        ),
-        default=0,
-    )
-
-
-def carry_over(old: Sequence[RunningGroup], new: Sequence[RunningGroup]) -> tuple[Alert, ...]:
-    """Move alerts to the new rules of the same identity; return those left without one."""
-    orphans = {
-        running.rule.key: running.active
-        for group in old
-        for running in group.rules
-        if isinstance(running, RunningRule)
-    }
-    adopt(new, orphans)
-    return tuple(alert for alerts in orphans.values() for alert in alerts.values())
-
-
-def adopt(groups: Sequence[RunningGroup], by_rule: dict[str, dict[Labels, Alert]]) -> None:
-    """Give alerts back to their rules, taking them out of `by_rule`."""
-    for group in groups:
-        for running in group.rules:
-            if isinstance(running, RunningRule):
-                running.active.update(by_rule.pop(running.rule.key, {}))
 
 
 class Evaluator:
@@ -174,13 +94,17 @@ class Evaluator:
         running.seconds = perf_counter() - started
         return found
 
+    def forget(self, before_ms: int) -> None:
+        """Let go of rolling windows that no rule has asked for since the instant."""
+        self._windows.forget(before_ms)
+
     def instant(self, plan: Plan, at_ms: int) -> Sequence[tuple[Labels, float]]:
         """Return an expression's result as a vector; a scalar is one element without labels."""
         return _vector(self.engine.instant(plan, at_ms, windows=self._windows))
 
     def _advance(self, running: RunningRule, at_ms: int) -> Evaluated:
         rule = running.rule
-        result = self.instant(running.plan, at_ms)
+        result = self.instant(running.plan, at_ms - _offset_ms(running.group))
         if not result and not running.active and rule.no_data is not NoData.ALERT:
             return Evaluated()
         now = from_milliseconds(at_ms)
@@ -277,8 +201,9 @@ class Evaluator:
     def _record(self, running: RunningRecording, at_ms: int) -> None:
         rule = running.rule
         written: dict[Labels, float] = {}
-        for labels, value in self.instant(running.plan, at_ms):
-            named = Labels({**labels, **rule.labels, NAME: rule.name})
+        for labels, value in self.instant(running.plan, at_ms - _offset_ms(running.group)):
+            extra = running.group.labels.merged(rule.labels)
+            named = Labels({**labels, **extra, NAME: rule.name})
             if named in written:
                 raise EvaluationError(f"rule {rule.name}: two results have the same labels")
             written[named] = value
@@ -367,27 +292,6 @@ class Evaluating:
         await self._report(evaluated, from_milliseconds(at_ms))
 
 
-def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> RunningRule | RunningRecording:
-    if isinstance(rule, RecordingRule):
-        return RunningRecording(rule=rule, group=group, plan=plan(rule.expr))
-    return RunningRule(
-        rule=rule,
-        group=group,
-        plan=plan(rule.expr),
-        clear=plan(rule.clear_expr) if rule.clear_expr else None,
-        subject=plan(rule.subject) if rule.subject else None,
-        labels={name: compile_template(text) for name, text in rule.labels.items()},
-        annotations={name: compile_template(text) for name, text in rule.annotations},
-    )
-
-
-def _plans(running: RunningRule | RunningRecording) -> tuple[Plan, ...]:
-    if isinstance(running, RunningRecording):
-        return (running.plan,)
-    extra = (one for one in (running.clear, running.subject) if one is not None)
-    return (running.plan, *extra)
-
-
 def _vector(result: Result) -> Sequence[tuple[Labels, float]]:
     if isinstance(result, Vector):
         return result.samples
@@ -396,10 +300,11 @@ def _vector(result: Result) -> Sequence[tuple[Labels, float]]:
     raise EvaluationError(f"a rule needs a vector or a scalar, not a {type(result).__name__}")
 
 
-def _ms(duration: timedelta) -> int:
-    return duration // timedelta(milliseconds=1)
+def _offset_ms(group: RuleGroup) -> int:
+    """Return how far before the instant the group's expressions are evaluated."""
+    return group.query_offset // MILLISECOND
 
 
 def _tick_ms(groups: Sequence[RunningGroup], interval: timedelta) -> int:
     """Return the loop's own step: the greatest that meets every group's interval."""
-    return gcd(_ms(interval), *(group.interval_ms for group in groups))
+    return gcd(interval // MILLISECOND, *(group.interval_ms for group in groups))

@@ -10,7 +10,7 @@ from stewardmon.domain.causes import Knowledge
 from stewardmon.domain.inhibition import InhibitRule, Watched, dependencies
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.route import Route, route_for
-from stewardmon.engine.evaluate import RunningRule
+from stewardmon.engine.running import RunningRule
 from stewardmon.ports import ProbeSpec
 from stewardmon.promql import Expr
 from stewardmon.promql.nodes import MatrixSelector, Subquery, children

@@ -8,7 +8,7 @@ from typing import Any, Final
 from stewardmon import __version__
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.outcome import State
-from stewardmon.engine.evaluate import RunningGroup, RunningRecording, RunningRule
+from stewardmon.engine.running import RunningGroup, RunningRecording, RunningRule
 from stewardmon.engine.live import Live
 from stewardmon.web.prometheus_json import number
 

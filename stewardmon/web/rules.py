@@ -18,9 +18,9 @@ from stewardmon.clock import milliseconds
 from stewardmon.domain.alert import ALERT_NAME, Alert, AlertState
 from stewardmon.domain.display import format_value
 from stewardmon.domain.rule import AlertRule
-from stewardmon.engine.evaluate import RunningRule
 from stewardmon.engine.facts import threshold_text
 from stewardmon.engine.live import Live
+from stewardmon.engine.running import RunningRule
 from stewardmon.errors import StewardmonError
 from stewardmon.promql import Plan, Threshold, Vector, plan, threshold
 from stewardmon.web.front import Front
