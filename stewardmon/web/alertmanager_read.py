@@ -14,6 +14,8 @@ from stewardmon.errors import ExpressionError
 from stewardmon.web.guard import RequestError
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SEEN_AT_MOST: Final = 1000
+_seen_names: Final[set[str]] = set()  # label names that are known to be well formed
 _ZERO_YEAR: Final = 1  # Go's zero time, 0001-01-01T00:00:00Z: not set
 _OPS: Final = {
     (True, False): Op.EQUAL,
@@ -37,15 +39,14 @@ def read_alerts(body: Any) -> tuple[list[Posted], str]:
         if not isinstance(one, dict):
             raise RequestError(f"alert {place} must be an object")
         labels, annotations = _texts(one, "labels", place), _texts(one, "annotations", place)
-        starts_at, ends_at = (_time(one, key, f"alert {place}") for key in ("startsAt", "endsAt"))
         url = one.get("generatorURL") or ""
         if not isinstance(url, str):
             raise RequestError(f"generatorURL of alert {place} must be a text")
         posted = Posted(
             labels=Labels(labels),
             annotations=Labels(annotations) if annotations else NOTHING,
-            starts_at=starts_at,
-            ends_at=ends_at,
+            starts_at=_time(one, "startsAt", "alert", place),
+            ends_at=_time(one, "endsAt", "alert", place),
             generator_url=url,
         )
         refused = _refused(posted, labels)
@@ -57,11 +58,14 @@ def read_alerts(body: Any) -> tuple[list[Posted], str]:
 
 
 def _refused(posted: Posted, labels: dict[str, str]) -> str:
-    if not len(posted.labels):
+    if not posted.labels.pairs:
         return "at least one label pair required"
-    for name in labels:
-        if not _LABEL.fullmatch(name):
-            return f"invalid label set: invalid name {name[:60]!r}"
+    if not labels.keys() <= _seen_names:
+        for name in labels:
+            if not _LABEL.fullmatch(name):
+                return f"invalid label set: invalid name {name[:60]!r}"
+        if len(_seen_names) < _SEEN_AT_MOST:
+            _seen_names.update(labels)
     if posted.starts_at and posted.ends_at and posted.ends_at < posted.starts_at:
         return "start time must be before end time"
     return ""
@@ -118,7 +122,7 @@ def _texts(one: dict[str, Any], key: str, place: int) -> dict[str, str]:
     if not isinstance(found, dict):
         raise RequestError(f"{key} of alert {place} must be an object")
     for value in found.values():
-        if not isinstance(value, str):
+        if type(value) is not str:
             raise RequestError(f"{key} of alert {place} must be texts")
     return found
 
@@ -131,7 +135,7 @@ def _text(body: dict[str, Any], key: str, *, limit: int) -> str:
     return value
 
 
-def _time(one: dict[str, Any], key: str, what: str) -> datetime | None:
+def _time(one: dict[str, Any], key: str, what: str, place: int = -1) -> datetime | None:
     text = one.get(key)
     if text is None or text == "":
         return None
@@ -143,5 +147,6 @@ def _time(one: dict[str, Any], key: str, what: str) -> datetime | None:
     except (TypeError, ValueError, OverflowError):
         aware = None
     if aware is None:
-        raise RequestError(f"{key} of {what} must be a time such as 2026-11-23T09:00:00Z")
+        which = what if place < 0 else f"{what} {place}"
+        raise RequestError(f"{key} of {which} must be a time such as 2026-11-23T09:00:00Z")
     return aware

@@ -23,6 +23,7 @@ from stewardmon.web.quieting import in_words, parse_matchers
 from stewardmon.web.rules import RuleRow, rows
 
 LONGEST: Final = timedelta(days=365)
+SPAN: Final = frozenset({"matchers", "starts_at", "ends_at", "for", "by", "reason"})
 
 
 def routes(live: Live, guard: Guard) -> list[Route]:
@@ -36,7 +37,7 @@ def routes(live: Live, guard: Guard) -> list[Route]:
         return JSONResponse({"rules": [rule_json(row) for row in found]})
 
     async def oncall(request: Request) -> Response:
-        at = _at(request.query_params.get("at", ""), live.clock.now())
+        at = _at(request.query_params.get("at"), live.clock.now())
         return JSONResponse(who(live, at))
 
     return [
@@ -129,7 +130,7 @@ def _silences(live: Live, guard: Guard) -> list[Route]:
 
     async def add(request: Request) -> Response:
         guard.check(request)
-        body = await json_body(request)
+        body = await json_body(request, known=SPAN | {"sure"})
         now = live.clock.now()
         start, end = _span(body, now)
         try:
@@ -171,7 +172,7 @@ def _windows(live: Live, guard: Guard) -> list[Route]:
 
     async def add(request: Request) -> Response:
         guard.check(request)
-        body = await json_body(request)
+        body = await json_body(request, known=SPAN | {"name"})
         now = live.clock.now()
         start, end = _span(body, now)
         matchers = text_field(body, "matchers", limit=5000)
@@ -232,22 +233,23 @@ def window_json(one: Maintenance, *, now: datetime) -> dict[str, Any]:
 
 def _span(body: dict[str, Any], now: datetime) -> tuple[datetime, datetime]:
     """Return the span that a body names: `starts_at` (now), and `ends_at` or `for` (1h)."""
-    start = _at(text_field(body, "starts_at", limit=50), now)
-    ends_at = text_field(body, "ends_at", limit=50)
-    if ends_at:
-        end = _at(ends_at, now)
+    start = _at(text_field(body, "starts_at", limit=50) if "starts_at" in body else None, now)
+    if "ends_at" in body:
+        end = _at(text_field(body, "ends_at", limit=50), now)
     else:
         try:
             end = start + parse_duration(text_field(body, "for", default="1h", limit=50))
         except (ExpressionError, OverflowError) as error:
             raise RequestError(f"no duration: {error}") from None
     if end - start > LONGEST:
-        raise RequestError("a year is the longest span")
+        raise RequestError("a year is the longest span", 409)
     return start, end
 
 
-def _at(text: str, now: datetime) -> datetime:
+def _at(text: str | None, now: datetime) -> datetime:
     try:
-        return read_time(text) if text else now
+        return now if text is None else read_time(text)
     except (ValueError, OverflowError):
-        raise RequestError(f"{text[:40]!r} is no time such as 2026-11-23T12:00:00Z") from None
+        raise RequestError(
+            f"{(text or '')[:40]!r} is no time such as 2026-11-23T12:00:00Z"
+        ) from None

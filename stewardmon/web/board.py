@@ -17,7 +17,7 @@ from stewardmon.engine.live import Live
 from stewardmon.engine.watch import Seen
 from stewardmon.ports import ProbeSpec
 from stewardmon.web import charts, rota
-from stewardmon.web.tally import Tally, percent, tone, total
+from stewardmon.web.tally import Tally, percent
 
 SPARK_SPAN: Final = timedelta(minutes=20)
 DURATION: Final = (Matcher(NAME, Op.EQUAL, "probe_duration_seconds"),)
@@ -178,7 +178,7 @@ def _row(
     spec: ProbeSpec, seen: Seen | None, course: charts.Cells, tally: Tally, *, now: datetime
 ) -> Row:
     line, over = charts.spark(course)
-    days = tally.course(spec.name, today=now.astimezone(UTC).date())
+    days = tally.quarter(spec.name, today=now.astimezone(UTC).date())
     outcome = seen.outcome if seen is not None else None
     return Row(
         name=spec.name,
@@ -189,8 +189,8 @@ def _row(
         value=format_value(outcome.duration, "seconds") if outcome else "",
         spark=line,
         over=over,
-        bars=charts.bars([tone(day) for day in days]),
-        share=percent(total(days)),
+        bars=charts.bars(days.tones),
+        share=percent(days.share),
     )
 
 

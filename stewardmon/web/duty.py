@@ -29,9 +29,7 @@ def routes(live: Live, guard: Guard) -> list[Route]:
     return [*_shown(live), *_changing(live, guard)]
 
 
-def _guarded(
-    guard: Guard, act: Callable[[Request, dict[str, Any]], Awaitable[Response]]
-) -> Answer:
+def _guarded(guard: Guard, act: Callable[[Request, dict[str, Any]], Awaitable[Response]]) -> Answer:
     async def answer(request: Request) -> Response:
         guard.check(request)
         try:

@@ -210,10 +210,11 @@ class Guard:
             return None
 
 
-async def json_body(request: Request) -> dict[str, Any]:
+async def json_body(request: Request, *, known: frozenset[str] | None = None) -> dict[str, Any]:
     """Return the request's JSON object; an empty body is an empty object.
 
-    Raises RequestError for anything else, and for more than BODY_LIMIT bytes.
+    Raises RequestError for anything else, for more than BODY_LIMIT bytes, and for a field that is
+    not `known`: a misspelt one would be passed over in silence.
     """
     body = await read_body(request, limit=BODY_LIMIT)
     if not body:
@@ -224,6 +225,9 @@ async def json_body(request: Request) -> dict[str, Any]:
         raise RequestError("the body is no JSON") from None
     if not isinstance(value, dict):
         raise RequestError("the body must be a JSON object")
+    odd = sorted(set(value) - known) if known is not None else []
+    if known is not None and odd:
+        raise RequestError(f"unknown field {odd[0][:40]!r}; known are {', '.join(sorted(known))}")
     return value
 
 

@@ -21,6 +21,8 @@ from stewardmon.errors import ExpressionError
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 
 LISTED: Final = 200
+FURTHER: Final = {"snooze": frozenset({"for", "until"})}
+FIELDS: Final = frozenset({"by", "reason"})
 
 
 def routes(live: Live, guard: Guard) -> list[Route]:
@@ -32,7 +34,7 @@ def routes(live: Live, guard: Guard) -> list[Route]:
         if wanted not in {"open", "all"}:
             raise RequestError("state is open or all")
         limit = _limit(request.query_params.get("limit", str(LISTED)))
-        before = _before(request.query_params.get("before", ""))
+        before = _before(request.query_params.get("before"))
         if wanted == "open":
             found = sorted(live.responder.open(), key=lambda one: one.opened_at, reverse=True)
             found = [one for one in found if before is None or one.opened_at < before]
@@ -69,7 +71,7 @@ def routes(live: Live, guard: Guard) -> list[Route]:
         name = request.path_params["act"]
         if name not in acts:
             raise RequestError(f"one can {', '.join(acts)} an incident, not {name}", 404)
-        body = await json_body(request)
+        body = await json_body(request, known=FIELDS | FURTHER.get(name, frozenset()))
         by = By(
             who=text_field(body, "by", limit=100) or "somebody",
             at=live.clock.now(),
@@ -197,19 +199,18 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _before(text: str) -> datetime | None:
+def _before(text: str | None) -> datetime | None:
     try:
-        return read_time(text) if text else None
+        return None if text is None else read_time(text)
     except (ValueError, OverflowError):
         raise RequestError("before is a time such as 2026-11-23T12:00:00Z") from None
 
 
 def _until(by: By, body: dict[str, Any]) -> datetime:
     """Return the end of a snooze: `until` (RFC 3339) or `for` (a duration, 1h if none)."""
-    until = text_field(body, "until")
     try:
-        if until:
-            return read_time(until)
+        if "until" in body:
+            return read_time(text_field(body, "until"))
         return by.at + parse_duration(text_field(body, "for", default="1h"))
     except (ValueError, ExpressionError, OverflowError) as error:
         raise RequestError(f"no time or duration: {error}") from None

@@ -16,18 +16,19 @@ TEXT: Final[Schema] = {"type": "string", "maxLength": 1000}
 NAME: Final[Schema] = {"type": "string", "maxLength": 100}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 LENGTH: Final[Schema] = {"type": "string", "pattern": "^([0-9]{1,6}(ms|[ywdhms]))$"}
-NUMBER: Final[Schema] = {"type": "number"}
 WHOLE: Final[Schema] = {"type": "integer"}
 YES: Final[Schema] = {"type": "boolean"}
+FIELDS: Final[Mapping[str, Schema]] = {"by": NAME, "reason": TEXT}
+FURTHER: Final[Mapping[str, Mapping[str, Schema]]] = {"snooze": {"for": LENGTH, "until": TIME}}
 
-# What each act on an incident takes beyond `by` and `reason`.
-ACTS: Final[Mapping[str, tuple[str, Mapping[str, Schema]]]] = {
-    "ack": ("Acknowledge: the escalation stops", {}),
-    "unack": ("Give it back: the matrix begins anew", {}),
-    "snooze": ("Let the escalation rest", {"for": LENGTH, "until": TIME}),
-    "escalate": ("Page the next level now", {}),
-    "resolve": ("Close it by hand", {}),
-    "note": ("Write a line into the timeline", {}),
+# What one can do to an incident; FURTHER says what an act takes beyond FIELDS.
+ACTS: Final[Mapping[str, str]] = {
+    "ack": "Acknowledge: the escalation stops",
+    "unack": "Give it back: the matrix begins anew",
+    "snooze": "Let the escalation rest",
+    "escalate": "Page the next level now",
+    "resolve": "Close it by hand",
+    "note": "Write a line into the timeline",
 }
 
 
@@ -56,9 +57,9 @@ def description() -> dict[str, Any]:
             **{
                 f"/api/incidents/{{id}}/{name}": {
                     "parameters": [_in_path("id")],
-                    "post": _post(about, {"by": NAME, "reason": TEXT, **fields}, "Incident"),
+                    "post": _post(about, {**FIELDS, **FURTHER.get(name, {})}, "Incident"),
                 }
-                for name, (about, fields) in ACTS.items()
+                for name, about in ACTS.items()
             },
             "/api/probes": {"get": _list("Probes and their newest outcomes", "probes", "Probe")},
             "/api/probes/{name}": {
@@ -74,7 +75,7 @@ def description() -> dict[str, Any]:
             },
             "/api/silences": {
                 "get": _list("Silences", "silences", "Silence"),
-                "post": _post("Silence alerts", _span_fields("matchers"), "Silence", made=True),
+                "post": _post("Silence alerts", _span_fields("sure", YES), "Silence", made=True),
             },
             "/api/silences/{id}": {
                 "parameters": [_in_path("id")],
@@ -82,7 +83,7 @@ def description() -> dict[str, Any]:
             },
             "/api/maintenance": {
                 "get": _list("Maintenance windows", "maintenance", "Window"),
-                "post": _post("Open a window", _span_fields("name"), "Window", made=True),
+                "post": _post("Open a window", _span_fields("name", NAME), "Window", made=True),
             },
             "/api/maintenance/{id}": {
                 "parameters": [_in_path("id")],
@@ -241,23 +242,26 @@ def _listing(about: str, key: str, schema: str) -> dict[str, Any]:
     return {**_list(about, key, schema), "parameters": parameters}
 
 
-def _span_fields(first: str) -> dict[str, Schema]:
+def _span_fields(own: str, schema: Schema) -> dict[str, Schema]:
     return {
-        first: {"type": "string", "maxLength": 100 if first == "name" else 5000},
+        own: schema,
         "matchers": {"type": "string", "maxLength": 5000},
         "starts_at": TIME,
         "ends_at": TIME,
         "for": LENGTH,
         "by": NAME,
         "reason": TEXT,
-        "sure": YES,
     }
 
 
 def _post(
     about: str, fields: Mapping[str, Schema], schema: str, *, made: bool = False
 ) -> dict[str, Any]:
-    body: Schema = {"type": "object", "properties": dict(fields)}
+    body: Schema = {
+        "type": "object",
+        "properties": dict(fields),
+        "additionalProperties": False,
+    }
     code = "201" if made else "200"
     return {
         "summary": about,

@@ -26,7 +26,7 @@ from stewardmon.web import charts, recall
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
 from stewardmon.web.recall import Span
-from stewardmon.web.tally import percent, tone, total
+from stewardmon.web.tally import percent
 
 SPANS: Final[Mapping[str, timedelta]] = {
     "hour": timedelta(hours=1),
@@ -88,15 +88,15 @@ def routes(front: Front) -> list[Route]:
         spec = next((one for one in live.config.probes if one.name == name), None)
         if spec is None:
             raise RequestError(f"there is no probe {name[:60]}", 404)
-        days = front.tally.course(name, today=live.clock.now().astimezone(UTC).date())
+        days = front.tally.quarter(name, today=live.clock.now().astimezone(UTC).date())
         drawn = await views.get(name, span, lambda: draw(live, spec, SPANS[span]))
         view = ProbeView(
             spec=spec,
             seen=live.observations.latest.get(name),
             span=span,
             drawn=drawn,
-            bars=charts.bars([tone(day) for day in days]),
-            share=percent(total(days)),
+            bars=charts.bars(days.tones),
+            share=percent(days.share),
             facts=_facts(live, spec),
         )
         return front.page(request, "probe.html", it=view, spans=tuple(SPANS))

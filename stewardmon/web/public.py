@@ -18,7 +18,7 @@ from stewardmon.engine.live import Live
 from stewardmon.web import charts
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
-from stewardmon.web.tally import NOTHING, Count, Tally, percent, tone, total
+from stewardmon.web.tally import Tally, percent, summed, tone
 
 PUBLIC: Final = "public:"  # a note that begins so is for everybody
 SHOWN_FOR: Final = timedelta(days=14)
@@ -90,12 +90,12 @@ def part(live: Live, tally: Tally, job: str, *, today: date) -> Part:
     names = [spec.name for spec in live.config.probes if spec.job == job]
     seen = [live.observations.latest[name] for name in names if name in live.observations.latest]
     courses = [tally.course(name, today=today) for name in names]
-    course = [_together(counts) for counts in zip(*courses, strict=True)]
+    course = [summed(counts) for counts in zip(*courses, strict=True)]
     return Part(
         name=job,
         word=worst(one.outcome.state for one in seen),
         bars=charts.bars([tone(day) for day in course]),
-        share=percent(total(course)),
+        share=percent(summed(course).share),
     )
 
 
@@ -146,13 +146,6 @@ def drawn(name: str, word: str, colour: str) -> str:
 def _must_be_shown(shown: bool) -> None:
     if not shown:
         raise RequestError("There is no such address.", 404)
-
-
-def _together(counts: Iterable[Count]) -> Count:
-    whole = NOTHING
-    for count in counts:
-        whole = whole.plus(count)
-    return whole
 
 
 def _is_over(live: Live, event: Event) -> bool:

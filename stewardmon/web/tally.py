@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -58,6 +58,14 @@ class Count:
 NOTHING: Final = Count()
 
 
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """How a probe did over the last days: a tone for each, oldest first, and the share of all."""
+
+    tones: tuple[str, ...]
+    share: float | None
+
+
 class Tally:
     """Counts outcomes by UTC day and probe; restores, fills from history and saves itself."""
 
@@ -66,6 +74,9 @@ class Tally:
         self._beat = live.supervisor.beat("availability")
         self._days: dict[date, dict[str, Count]] = {}
         self._unsaved: set[date] = set()
+        # What is over does not change: the days before today, by probe, until `_add` or midnight.
+        self._before: dict[str, tuple[tuple[str, ...], Count]] = {}
+        self._before_day = date.min
 
     def observe(self, seen: Seen) -> None:
         """Count one outcome."""
@@ -85,6 +96,18 @@ class Tally:
             self._days.get(first + timedelta(days=place), {}).get(probe, NOTHING)
             for place in range(days)
         ]
+
+    def quarter(self, probe: str, *, today: date) -> Quarter:
+        """Return the last DAYS days in short."""
+        if self._before_day != today:
+            self._before.clear()
+            self._before_day = today
+        known = self._before.get(probe)
+        if known is None:
+            past = self.course(probe, today=today)[:-1]
+            known = self._before[probe] = (tuple(tone(one) for one in past), summed(past))
+        now = self._days.get(today, {}).get(probe, NOTHING)
+        return Quarter((*known[0], tone(now)), known[1].plus(now).share)
 
     async def run(self) -> None:
         """Restore, count what came before, then save now and again until cancelled."""
@@ -162,6 +185,7 @@ class Tally:
         return bool(counts)
 
     def _add(self, day: date, counts: Mapping[str, Count]) -> None:
+        self._before.clear()
         known = self._days.setdefault(day, {})
         for name, count in counts.items():
             known[name] = known.get(name, NOTHING).plus(count)
@@ -182,12 +206,12 @@ def tone(count: Count) -> str:
     return "fine" if share >= FINE else "poor" if share >= POOR else "bad"
 
 
-def total(course: Sequence[Count]) -> float | None:
-    """Return the share of good answers over all days, None where nothing was asked."""
-    count = NOTHING
+def summed(course: Iterable[Count]) -> Count:
+    """Return all counts together."""
+    whole = NOTHING
     for one in course:
-        count = count.plus(one)
-    return count.share
+        whole = whole.plus(one)
+    return whole
 
 
 def percent(share: float | None) -> str:
