@@ -65,10 +65,17 @@ class Causes:
         self._firing: dict[tuple[str, Labels, int], Alert | None] = {}
         self._roots: dict[str, Alert | None] = {}
 
+    @property
+    def known(self) -> bool:
+        """Say whether any alert could explain another."""
+        return bool(self._known.rules or self._wanted)
+
     def take(self, alerts: Iterable[Alert], *, gone: Iterable[str] = ()) -> None:
         """Note alerts in their new states (pending, firing, resolved), and forget those `gone`."""
         for mark in gone:
             self._drop(mark)
+        if not self.known:
+            return
         for alert in alerts:
             self._drop(alert.fingerprint)
             groups = self._groups(alert)
@@ -107,14 +114,13 @@ class Causes:
     def _groups(self, alert: Alert) -> list[_Group]:
         groups: list[_Group] = []
         labels = alert.labels
-        if self._known.paging(labels):
-            if alert.name in self._wanted:
-                groups.append(self._by_need.setdefault(alert.name, {}))
-            probe, job = labels.value("probe"), labels.value("job")
-            if probe in self._wanted and probe != alert.name:
-                groups.append(self._by_need.setdefault(probe, {}))
-            if not probe and job in self._wanted_jobs:
-                groups.append(self._by_job.setdefault(job, {}))
+        if self._wanted:
+            name, probe, job = alert.name, labels.value("probe"), labels.value("job")
+            needed = {name, probe} & self._wanted
+            of_job = not probe and job in self._wanted_jobs
+            if (needed or of_job) and self._known.paging(labels):
+                groups += [self._by_need.setdefault(need, {}) for need in needed]
+                groups += [self._by_job.setdefault(job, {})] if of_job else []
         if alert.state is AlertState.FIRING:
             for rule, sources in zip(self._known.rules, self._sources, strict=True):
                 if rule.is_source(labels):

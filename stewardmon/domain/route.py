@@ -36,6 +36,12 @@ class Route:
         """Return the labels that the alert shares with its whole incident."""
         return labels if self.group_by == ("...",) else labels.only(*self.group_by)
 
+    def group_key(self, labels: Labels) -> object:
+        """Return what is equal for alerts of one group, without making their shared labels."""
+        if self.group_by == ("...",):
+            return labels
+        return tuple(labels.value(name) for name in self.group_by)
+
     def wait(self, severity: str) -> timedelta:
         """Return how long a new incident gathers alerts before its first page."""
         if self.group_wait is not None:

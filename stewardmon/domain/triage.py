@@ -63,16 +63,20 @@ class Arrival:
 
 def arrivals(alerts: Iterable[Alert], routes: Sequence[Route]) -> tuple[Arrival, ...]:
     """Return firing alerts by the incident group they belong to, less those no route wants."""
-    groups: dict[tuple[str, Labels], list[Alert]] = defaultdict(list)
+    groups: dict[tuple[str, object], list[Alert]] = defaultdict(list)
     by_name: dict[str, Route] = {}
     for alert in alerts:
         route = route_for(alert.labels, routes)
         if route is not None:
             by_name[route.name] = route
-            groups[route.name, route.group(alert.labels)].append(alert)
+            groups[route.name, route.group_key(alert.labels)].append(alert)
     return tuple(
-        Arrival(route=by_name[name], group=group, alerts=tuple(members))
-        for (name, group), members in groups.items()
+        Arrival(
+            route=by_name[name],
+            group=by_name[name].group(members[0].labels),
+            alerts=tuple(members),
+        )
+        for (name, _), members in groups.items()
     )
 
 
@@ -105,9 +109,8 @@ def mute(incident: Incident, mutes: Mapping[str, Mute], *, now: datetime) -> Ste
     """Rest while every firing alert is muted; when that ends, the matrix begins anew."""
     if not incident.open or not incident.alerts:
         return still(incident)
-    reasons = [mutes.get(mark) for mark in incident.alerts]
-    first = reasons[0]
-    if first is not None and all(reasons):
+    first = mutes.get(next(iter(incident.alerts)))
+    if first is not None and all(mark in mutes for mark in incident.alerts):
         if incident.muted_by:
             return still(incident)
         event = Event(incident=incident.id, at=now, kind=EventKind.MUTED, detail=str(first))
@@ -217,8 +220,13 @@ def _by_fingerprint(alerts: Iterable[Alert]) -> dict[str, Alert]:
     return {alert.fingerprint: alert for alert in alerts}
 
 
+def _shown(labels: Labels) -> str:
+    inside = ", ".join(f'{name}="{value}"' for name, value in labels.pairs if name != "severity")
+    return f"{{{inside}}}"
+
+
 def _names(alerts: Sequence[Alert]) -> str:
-    shown = ", ".join(repr(alert.labels.without("severity")) for alert in alerts[:NAMED_AT_MOST])
+    shown = ", ".join(_shown(alert.labels) for alert in alerts[:NAMED_AT_MOST])
     more = len(alerts) - NAMED_AT_MOST
     return f"{shown} and {more} more" if more > 0 else shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +19,7 @@ from stewardmon.domain.series import SeriesStore, is_stale
 from stewardmon.domain.silence import Silence, SilenceState
 from stewardmon.engine.watch import Seen
 
-REMEMBERED: Final = 20_000  # alerts without anything that could mute them, known by fingerprint
+DOUBTED_FOR: Final = timedelta(minutes=30)  # longer than any rule's window is minded for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,11 @@ class Mutes:
         self._set_windows: tuple[Maintenance, ...] = ()
         self._rules = MuteRules()
         self._causes = Causes(Knowledge(), health=self._probes.health)
-        self._standing: dict[str, _Standing | None] = {}
+        self._idle: set[str] = set()  # fingerprints of alerts that nothing could mute
+        self._mutable: dict[str, _Standing] = {}
+        self._fresh: list[Alert] = []  # firing, not looked at yet
+        self._nothing = True  # that could mute any alert
+        self._doubted = False  # whether our own line was cut lately
         self._asked_at: datetime | None = None
         self._open: dict[str, datetime] = {}
         self._offline_at: datetime | None = None
@@ -85,31 +89,65 @@ class Mutes:
         """Return the maintenance windows of the files and those of the run time."""
         return (*self._rules.windows, *self._set_windows)
 
-    def saw(self, changed: Iterable[Alert], *, gone: Iterable[str] = ()) -> None:
+    def saw(self, changed: Sequence[Alert], *, gone: Sequence[str] = ()) -> None:
         """Note alerts in their new states, and those that are no more."""
-        changed, gone = tuple(changed), tuple(gone)
         for mark in gone:
             self._alerts.pop(mark, None)
-            self._standing.pop(mark, None)
+            self._forget_one(mark)
         for alert in changed:
-            self._alerts[alert.fingerprint] = alert
-            if alert.state is AlertState.RESOLVED:
-                self._standing.pop(alert.fingerprint, None)
+            mark = alert.fingerprint
+            self._alerts[mark] = alert
+            if alert.state is AlertState.FIRING:
+                self._fresh.append(alert)
+            else:
+                self._forget_one(mark)
         self._causes.take(changed, gone=gone)
 
     def why(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return why the alert pages nobody at `now`, None where it may."""
-        mark = alert.fingerprint
-        standing = self._standing.get(mark, _UNKNOWN)
-        if standing is _UNKNOWN:
-            if len(self._standing) > REMEMBERED:
-                self._standing.clear()
-            standing = self._standing[mark] = self._find(alert)
+        standing = self._stand(alert)
         if standing is None:
             return None
         if now != self._asked_at:
             self._look(now)
         return self._judge(alert, standing, now)
+
+    def among(self, firing: Mapping[str, Alert], *, now: datetime) -> dict[str, Mute]:
+        """Return those of the firing alerts (all that were seen) that are muted at `now`."""
+        if now != self._asked_at:
+            self._look(now)
+        for alert in self._fresh:
+            if alert.fingerprint in firing:
+                self._stand(alert)
+        self._fresh.clear()
+        found = {}
+        for mark, standing in self._mutable.items():
+            if mark not in firing:
+                continue
+            mute = self._judge(firing[mark], standing, now)
+            if mute is not None:
+                found[mark] = mute
+        return found
+
+    def _stand(self, alert: Alert) -> _Standing | None:
+        """Return what could mute the alert, found once; None where nothing could."""
+        if self._nothing:
+            return None
+        mark = alert.fingerprint
+        if mark in self._idle:
+            return None
+        standing = self._mutable.get(mark)
+        if standing is None:
+            standing = self._find(alert)
+            if standing is None:
+                self._idle.add(mark)
+            else:
+                self._mutable[mark] = standing
+        return standing
+
+    def _forget_one(self, mark: str) -> None:
+        self._idle.discard(mark)
+        self._mutable.pop(mark, None)
 
     def _judge(self, alert: Alert, standing: _Standing, now: datetime) -> Mute | None:
         for silence in standing.silences:
@@ -143,7 +181,7 @@ class Mutes:
             windows=() if own else tuple(one for one in self.windows if one.accepts(labels)),
             explained=self._causes.may_explain(alert),
             # Only our own rules see the world through our line.
-            watched=not own and alert.rule in self._rules.knowledge.holds,
+            watched=self._doubted and not own and alert.rule in self._rules.knowledge.holds,
         )
         idle = not (found.silences or found.windows or found.explained or found.watched)
         return None if idle else found
@@ -165,13 +203,22 @@ class Mutes:
             self._offline_at = self._probes.offline_at(now)
         if self.connectivity.offline:
             self._offline_at = now
+        doubted = self._offline_at is not None and now - self._offline_at < DOUBTED_FOR
+        if doubted != self._doubted:
+            self._doubted = doubted
+            self._look_anew()
 
     def _forget(self) -> None:
-        self._standing.clear()
+        self._look_anew()
         self._asked_at = None
 
-
-_UNKNOWN: Final = _Standing(silences=(), windows=(), explained=False, watched=False)
+    def _look_anew(self) -> None:
+        self._nothing = not (
+            self._silences or self.windows or self._doubted or self._causes.known
+        )
+        self._idle.clear()
+        self._mutable.clear()
+        self._fresh = [one for one in self._alerts.values() if one.state is AlertState.FIRING]
 
 
 class ProbeHistory:

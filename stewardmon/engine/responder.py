@@ -27,7 +27,8 @@ from stewardmon.ports import Saved
 
 log = structlog.get_logger()
 
-BATCH: Final = 250  # alerts per transaction: an acknowledgement never waits for more than one
+BATCH: Final = 64  # alerts per transaction: an acknowledgement never waits for more than one
+_MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
 REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
 
 
@@ -37,12 +38,19 @@ class Muting(Protocol):
     def why(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return why the alert pages nobody at `now`, None where it may."""
 
+    def among(self, firing: Mapping[str, Alert], *, now: datetime) -> dict[str, Mute]:
+        """Return those of the firing alerts (all that were seen) that are muted at `now`."""
+
     def saw(self, changed: Sequence[Alert], *, gone: Sequence[str] = ()) -> None:
         """Note alerts in their new states, and the fingerprints of those that are no more."""
 
 
 class Audible:
     """The muting that mutes nothing."""
+
+    def among(self, firing: Mapping[str, Alert], *, now: datetime) -> dict[str, Mute]:
+        """Return nothing."""
+        return {}
 
     def saw(self, changed: Sequence[Alert], *, gone: Sequence[str] = ()) -> None:
         """Take no note."""
@@ -93,7 +101,8 @@ class Responder:
         self, changed: Sequence[Alert], *, now: datetime, forgotten: Sequence[Alert] = ()
     ) -> None:
         """Take alerts that changed state, page what must be paged, in bounded transactions."""
-        queue = iter(changed)
+        # Alerts of one rule side by side: each incident is in few transactions of a storm.
+        queue = iter(sorted(changed, key=_rule_of))
         gone = tuple(alert.fingerprint for alert in forgotten)
         self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
         while (batch := tuple(islice(queue, BATCH))) or gone:
@@ -104,7 +113,7 @@ class Responder:
     async def tick(self, *, now: datetime) -> None:
         """Do what time alone brings: due levels, ended snoozes, mutes that begin or end."""
         async with self._lock:
-            mutes = self._mutes(self.firing.values(), now=now)
+            mutes = self.muting.among(self.firing, now=now)
             draft = Draft(self.incidents)
             self._admit(draft, self._homeless(), mutes, now=now)
             self._mute(draft, mutes, now=now)
@@ -275,11 +284,13 @@ class Responder:
 
     def _take(self, incident: Incident) -> None:
         before = self.incidents.get(incident.id)
-        for mark in () if before is None else before.alerts:
-            if mark not in incident.alerts and self._home.get(mark) == incident.id:
-                del self._home[mark]
-        for mark in incident.alerts:
-            self._home[mark] = incident.id
+        held = {} if before is None else before.alerts
+        if held is not incident.alerts:
+            for mark in held.keys() - incident.alerts.keys():
+                if self._home.get(mark) == incident.id:
+                    del self._home[mark]
+            for mark in incident.alerts.keys() - held.keys():
+                self._home[mark] = incident.id
         self.incidents[incident.id] = incident
         self._newest[incident.group_key] = incident.id
         if incident.alerts:
@@ -287,7 +298,9 @@ class Responder:
 
     def _tell(self, step: Step) -> None:
         for event in step.events:
-            log.info(
+            # In a storm alerts join by the thousand: the timeline has them all.
+            say = log.debug if event.kind in _MANY else log.info
+            say(
                 "incident",
                 incident=event.incident,
                 kind=event.kind.value,
@@ -303,7 +316,8 @@ class Responder:
         return {mark: why for mark, why in found if why is not None}
 
     def _homeless(self) -> list[Alert]:
-        return [alert for alert in self.firing.values() if self._is_homeless(alert)]
+        home = self._home
+        return [alert for mark, alert in self.firing.items() if mark not in home]
 
     def _is_homeless(self, alert: Alert) -> bool:
         return alert.state is AlertState.FIRING and alert.fingerprint not in self._home
@@ -337,6 +351,10 @@ class Responder:
                     del self._newest[incident.group_key]
 
 
+
+
+def _rule_of(alert: Alert) -> str:
+    return alert.rule
 
 
 def _told(incident: Incident, row: Delivery, then: Sequence[Delivery]) -> tuple[Incident, ...]:
