@@ -98,7 +98,7 @@ def who(live: Live, at: datetime) -> dict[str, Any]:
             {
                 "rotation": duty.rotation,
                 "person": None if duty.now is None else duty.now.person,
-                "name": None if duty.now is None else duty.now.name,
+                "name": None if duty.now is None else rota.name_of(book.roster, duty.now.person),
                 "until": None if duty.now is None else duty.now.end.isoformat(),
                 "next": None if duty.next is None else duty.next.person or None,
             }
@@ -239,8 +239,10 @@ def _span(body: dict[str, Any], now: datetime) -> tuple[datetime, datetime]:
     else:
         try:
             end = start + parse_duration(text_field(body, "for", default="1h", limit=50))
-        except (ExpressionError, OverflowError) as error:
+        except ExpressionError as error:
             raise RequestError(f"no duration: {error}") from None
+        except OverflowError:
+            raise RequestError("the span ends beyond the calendar", 409) from None
     if end - start > LONGEST:
         raise RequestError("a year is the longest span", 409)
     return start, end

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon.domain.oncall import Override, Roster
+from stewardmon.domain.rota import lint
 from stewardmon.engine.live import Live
 from stewardmon.web import rota
 from stewardmon.web.front import Front
@@ -54,7 +55,8 @@ def routes(front: Front) -> list[Route]:
             duties=rota.duties(roster, now=now),
             calendars=calendars(roster, now=now, count=count),
             levels=levels(live, now=now),
-            lacks=lacks(roster, now=now),
+            lacks=lint(roster, live.responder.book.policies, now=now),
+            name_of=rota.name_of,
             overrides=_overrides(roster, now=now),
             people=sorted(roster.people.values(), key=lambda one: one.id),
             roster=roster,
@@ -95,22 +97,6 @@ def levels(live: Live, *, now: datetime) -> list[Page]:
                 )
             )
     return found
-
-
-def lacks(roster: Roster, *, now: datetime, ahead: timedelta = timedelta(days=28)) -> list[str]:
-    """Return what is missing, in sentences: gaps in cover, people whom nothing reaches."""
-    missing = [
-        f"nobody has {name} from {shift.start:%a %d %b %H:%M} to {shift.end:%a %d %b %H:%M} UTC"
-        for name in roster.rotations
-        for shift in rota.shifts(roster, name, start=now, end=now + ahead)
-        if not shift.person
-    ]
-    missing += [
-        f"{person.name} has no contact over a channel that exists"
-        for person in roster.people.values()
-        if not roster.contacts(person)
-    ]
-    return missing
 
 
 def _overrides(roster: Roster, *, now: datetime) -> list[Override]:

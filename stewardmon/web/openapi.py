@@ -15,7 +15,10 @@ Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string", "maxLength": 1000}
 NAME: Final[Schema] = {"type": "string", "maxLength": 100}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
-LENGTH: Final[Schema] = {"type": "string", "pattern": "^([0-9]{1,6}(ms|[ywdhms]))$"}
+LENGTH: Final[Schema] = {
+    "type": "string",
+    "pattern": "^([0-9]{1,2}y|[0-9]{1,4}w|[0-9]{1,5}d|[0-9]{1,6}(h|m|s|ms))$",
+}
 WHOLE: Final[Schema] = {"type": "integer"}
 YES: Final[Schema] = {"type": "boolean"}
 FIELDS: Final[Mapping[str, Schema]] = {"by": NAME, "reason": TEXT}

@@ -11,6 +11,7 @@ from stewardmon.web.board import board
 from stewardmon.web.dossier import dossier
 from stewardmon.web.front import Front
 from stewardmon.web.incidents import find
+from stewardmon.web.rota import name_of
 
 
 def routes(front: Front) -> list[Route]:
@@ -19,7 +20,14 @@ def routes(front: Front) -> list[Route]:
 
     async def status(request: Request) -> Response:
         now = live.clock.now()
-        return front.page(request, "status.html", board=board(live, front.tally, now=now), now=now)
+        return front.page(
+            request,
+            "status.html",
+            board=board(live, front.tally, now=now),
+            now=now,
+            roster=live.responder.book.roster,
+            name_of=name_of,
+        )
 
     async def incident(request: Request) -> Response:
         now = live.clock.now()

@@ -1,84 +1,57 @@
-"""Who is on call when, as spans and as weeks of days: what the on-call page draws."""
+"""Who is on call when, as pages show it: now and next, and weeks of days."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from stewardmon.domain.oncall import Roster
+from stewardmon.domain.rota import Span, spans
 
-_LOOK_EVERY: Final = timedelta(hours=1)
-_EXACT: Final = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
-    """A span in which one person has a rotation; `person` is empty where nobody has it."""
-
-    rotation: str
-    person: str
-    name: str
-    start: datetime
-    end: datetime
-    override: bool = False
+AHEAD: Final = timedelta(days=28)
+NOBODY: Final = "nobody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """Who has a rotation now, until when, and who is next; None beyond the time looked at."""
+    """Who has a rotation now (None: nobody), until when, and who is next within AHEAD."""
 
     rotation: str
-    now: Shift | None
-    next: Shift | None
+    now: Span | None
+    next: Span | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One local day of a rotation: its shifts, and how far the clocks are moved on it."""
+    """One local day: the shifts on it with the local times at which they begin ("" at midnight).
+
+    `clocks` says how far the clocks are moved on it, empty on most days.
+    """
 
     day: date
-    shifts: tuple[tuple[str, Shift], ...]
+    shifts: tuple[tuple[str, Span], ...]
     today: bool
     clocks: str = ""
 
 
-def duties(roster: Roster, *, now: datetime, ahead: timedelta = timedelta(days=28)) -> list[Duty]:
+def duties(roster: Roster, *, now: datetime) -> list[Duty]:
     """Return every rotation's present and next shift."""
     found = []
     for name in roster.rotations:
-        spans = shifts(roster, name, start=now, end=now + ahead)
-        current = next(spans, None)
-        following = next(spans, None)
-        found.append(
-            Duty(
-                rotation=name,
-                now=current if current is not None and current.person else None,
-                next=following,
-            )
-        )
+        coming = spans(roster, name, start=now, end=now + AHEAD)
+        current, following = next(coming, None), next(coming, None)
+        held = current is not None and current.person != ""
+        found.append(Duty(rotation=name, now=current if held else None, next=following))
     return found
 
 
-def shifts(roster: Roster, rotation: str, *, start: datetime, end: datetime) -> Iterator[Shift]:
-    """Yield the spans of a rotation in order, to the minute, from `start` to `end`.
-
-    Asked of the roster hour by hour, so that whatever decides there (turns, layers, overrides,
-    changes of clocks) is what is shown.
-    """
-    begun, holder = start, roster.on_call(rotation, start)
-    at = start
-    while at < end:
-        ahead = min(at + _LOOK_EVERY, end)
-        for edge in _edges(roster, rotation, at, ahead):
-            whose = roster.on_call(rotation, edge)
-            if whose != holder:
-                yield _shift(roster, rotation, holder, begun, edge)
-                begun, holder = edge, whose
-        at = ahead
-    yield _shift(roster, rotation, holder, begun, end)
+def name_of(roster: Roster, person: str) -> str:
+    """Return a person's name, `nobody` for nobody."""
+    known = roster.people.get(person)
+    return known.name if known is not None else person or NOBODY
 
 
 def weeks(
@@ -89,50 +62,17 @@ def weeks(
     monday = today - timedelta(days=today.weekday())
     first = _midnight(monday, zone)
     last = _midnight(monday + timedelta(weeks=count), zone)
-    spans = list(shifts(roster, rotation, start=first, end=last))
+    held = list(spans(roster, rotation, start=first, end=last))
     days = [
-        _day(monday + timedelta(days=place), spans, zone=zone, today=today)
+        _day(monday + timedelta(days=place), held, zone=zone, today=today)
         for place in range(7 * count)
     ]
     return [days[place : place + 7] for place in range(0, len(days), 7)]
 
 
-def _edges(roster: Roster, rotation: str, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield the instants within a span at which the rotation changes hands."""
-    while start < end and roster.on_call(rotation, start) != roster.on_call(rotation, end):
-        same, other = start, end
-        holder = roster.on_call(rotation, start)
-        while other - same > _EXACT:
-            middle = same + (other - same) / 2
-            if roster.on_call(rotation, middle) == holder:
-                same = middle
-            else:
-                other = middle
-        edge = other.replace(second=0, microsecond=0)
-        yield edge
-        start = max(edge, same + _EXACT)
-
-
-def _shift(
-    roster: Roster, rotation: str, holder: str | None, start: datetime, end: datetime
-) -> Shift:
-    person = roster.people.get(holder or "")
-    over = any(
-        one.rotation == rotation and one.start <= start < one.end for one in roster.overrides
-    )
-    return Shift(
-        rotation=rotation,
-        person=holder or "",
-        name=person.name if person else holder or "nobody",
-        start=start,
-        end=end,
-        override=over,
-    )
-
-
-def _day(day: date, spans: list[Shift], *, zone: ZoneInfo, today: date) -> Day:
+def _day(day: date, held: Sequence[Span], *, zone: ZoneInfo, today: date) -> Day:
     start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-    inside = [one for one in spans if one.start < end and one.end > start]
+    inside = [one for one in held if one.start < end and one.end > start]
     shown = tuple(
         ("" if one.start <= start else f"{one.start.astimezone(zone):%H:%M}", one) for one in inside
     )

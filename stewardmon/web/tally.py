@@ -112,8 +112,7 @@ class Tally:
     async def run(self) -> None:
         """Restore, count what came before, then save now and again until cancelled."""
         try:
-            known = await self._restore()
-            await self._fill(known)
+            await self.restore()
             while True:
                 for _ in range(SAVE_EVERY // BEAT_EVERY):
                     self._beat()
@@ -121,6 +120,10 @@ class Tally:
                 await self.save()
         finally:
             await self.save()
+
+    async def restore(self) -> None:
+        """Take up what was saved, and count once what is in the history alone."""
+        await self._fill(await self._saved())
 
     async def save(self) -> None:
         """Write the days that changed; forget those that no page shows any more."""
@@ -139,7 +142,7 @@ class Tally:
         self._unsaved.clear()
         await self._live.ledger.commit(Change(records=records))
 
-    async def _restore(self) -> set[date]:
+    async def _saved(self) -> set[date]:
         """Take up what was saved; return its days."""
         try:
             saved = (await self._live.ledger.store.load()).records
