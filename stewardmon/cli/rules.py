@@ -26,6 +26,9 @@ RULES = click.option("--rules", type=click.Path(path_type=Path), help="Folder of
 @click.group()
 def command() -> None:
     """Explain, test, export and replay rules."""
+    from stewardmon.telemetry import configure_logs
+
+    configure_logs(level="error", environment="rules")
 
 
 @command.command()

@@ -352,7 +352,8 @@ def _read(path: Path) -> _Setting:
     assert entry is not None  # noqa: S101 - what cannot be bound is a mistake above
     groups: list[RuleGroup] = []
     for pattern in entry.rule_files:
-        matched = sorted(path.parent.glob(pattern)) or [path.parent / pattern]
+        named = path.parent / pattern  # an absolute pattern stays as it is
+        matched = sorted(named.parent.glob(named.name)) or [named]
         for rule_file in matched:
             groups += load_rule_file(rule_file).groups
     oncall = _oncall(path, entry, notes)
