@@ -48,9 +48,7 @@ class Causes:
     Answers hold for one instant: they are kept until `now` moves on or an alert changes.
     """
 
-    def __init__(
-        self, knowledge: Knowledge, *, health: Callable[[str, datetime], Health]
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, *, health: Callable[[str, datetime], Health]) -> None:
         self._known = knowledge
         self._health = health
         self._wanted = knowledge.dependencies.wanted

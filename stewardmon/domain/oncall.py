@@ -164,5 +164,3 @@ class Roster:
             for place, contact in enumerate(person.contacts)
             if contact.channel in self.channels
         )
-
-

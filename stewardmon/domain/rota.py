@@ -42,9 +42,7 @@ def spans(roster: Roster, rotation: str, *, start: datetime, end: datetime) -> I
 
 
 def _holder(roster: Roster, rotation: str, at: datetime) -> tuple[str, bool]:
-    over = any(
-        one.rotation == rotation and one.start <= at < one.end for one in roster.overrides
-    )
+    over = any(one.rotation == rotation and one.start <= at < one.end for one in roster.overrides)
     return roster.on_call(rotation, at) or "", over
 
 
@@ -106,9 +104,7 @@ def lint(
 
 def _gaps(roster: Roster, *, now: datetime, ahead: timedelta) -> Iterator[str]:
     for name in roster.rotations:
-        gaps = [
-            one for one in spans(roster, name, start=now, end=now + ahead) if not one.person
-        ]
+        gaps = [one for one in spans(roster, name, start=now, end=now + ahead) if not one.person]
         for gap in gaps[:GAPS_NAMED]:
             yield f"nobody has {name} from {_said(gap.start)} to {_said(gap.end)}"
         if len(gaps) > GAPS_NAMED:

@@ -70,9 +70,7 @@ class Silence:
 
     def expired(self, now: datetime) -> Silence:
         """Return the silence ended at once; one that had not begun never does."""
-        return replace(
-            self, starts_at=min(self.starts_at, now), ends_at=now, updated_at=now
-        )
+        return replace(self, starts_at=min(self.starts_at, now), ends_at=now, updated_at=now)
 
     def described(self) -> str:
         """Return who wants it, why and until when, as a timeline shows it."""
@@ -145,9 +143,7 @@ def from_record(ident: str, record: Mapping[str, Any]) -> Silence:
     try:
         return Silence(
             id=ident,
-            matchers=tuple(
-                Matcher(name, Op(op), text) for name, op, text in record["matchers"]
-            ),
+            matchers=tuple(Matcher(name, Op(op), text) for name, op, text in record["matchers"]),
             starts_at=_time(record["starts_at"]),
             ends_at=_time(record["ends_at"]),
             updated_at=_time(record["updated_at"]),

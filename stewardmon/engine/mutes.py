@@ -46,9 +46,7 @@ class Mutes:
     Most alerts can be muted by nothing: that is found once each, and then costs one look-up.
     """
 
-    def __init__(
-        self, series: SeriesStore, latest: Callable[[], Mapping[str, Seen]]
-    ) -> None:
+    def __init__(self, series: SeriesStore, latest: Callable[[], Mapping[str, Seen]]) -> None:
         self._probes = ProbeHistory(series)
         self._latest = latest
         self._alerts: dict[str, Alert] = {}
@@ -213,9 +211,7 @@ class Mutes:
         self._asked_at = None
 
     def _look_anew(self) -> None:
-        self._nothing = not (
-            self._silences or self.windows or self._doubted or self._causes.known
-        )
+        self._nothing = not (self._silences or self.windows or self._doubted or self._causes.known)
         self._idle.clear()
         self._mutable.clear()
         self._fresh = [one for one in self._alerts.values() if one.state is AlertState.FIRING]
@@ -254,9 +250,7 @@ class ProbeHistory:
         until = milliseconds(now)
         newest, success, failed = 0, True, 0
         for series in self._series.select(matchers):
-            for at_ms, value in zip(
-                reversed(series.times), reversed(series.values), strict=True
-            ):
+            for at_ms, value in zip(reversed(series.times), reversed(series.values), strict=True):
                 if at_ms > until or is_stale(value):
                     continue
                 if at_ms > newest:
@@ -269,5 +263,3 @@ class ProbeHistory:
 
 def _at(at_ms: int) -> datetime | None:
     return from_milliseconds(at_ms) if at_ms else None
-
-

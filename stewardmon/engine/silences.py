@@ -99,9 +99,7 @@ class Silences:
             return
         asked = frozenset(str(matcher) for matcher in wanted.matchers)
         before = self._asked.get(asked)
-        self._asked = {
-            one: at for one, at in self._asked.items() if now - at <= ASKED_TWICE_WITHIN
-        }
+        self._asked = {one: at for one, at in self._asked.items() if now - at <= ASKED_TWICE_WITHIN}
         if before is None or now - before > ASKED_TWICE_WITHIN:
             self._asked[asked] = now
             raise SilenceError(
@@ -142,9 +140,7 @@ class Silences:
             await self._tell(one, now=now)
         if ending:
             await self._silences.put({one.id: replace(one, warned=True) for one in ending})
-        old = [
-            one.id for one in self._silences.values.values() if now - one.ends_at > KEPT_FOR
-        ]
+        old = [one.id for one in self._silences.values.values() if now - one.ends_at > KEPT_FOR]
         await self._silences.drop(old)
         await self._windows.drop([one.id for one in self._windows.values.values() if one.over(now)])
 

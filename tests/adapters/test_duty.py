@@ -23,7 +23,7 @@ TOKEN = "s3cret"
 ROTATION = ONCALL + (
     """
 rotations:
-  primary: {people: [dev, senior], timezone: Europe/Berlin, handover: "Mon 09:00", start: 2026-01-05}
+  primary: {people: [dev, senior], timezone: UTC, handover: "Mon 09:00", start: 2026-01-05}
 """
 )
 
@@ -44,9 +44,7 @@ async def daemon(tmp_path: Path, pager: HttpReceiver) -> AsyncIterator[Running]:
 @pytest.fixture
 async def client(daemon: Running) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(
-        base_url=daemon.url, headers=headers, trust_env=False
-    ) as asking:
+    async with httpx.AsyncClient(base_url=daemon.url, headers=headers, trust_env=False) as asking:
         yield asking
 
 
@@ -107,16 +105,17 @@ async def test_the_calendar_is_icalendar(client: httpx.AsyncClient) -> None:
 async def test_a_drill_reaches_people_and_times_the_answer(
     daemon: Running, client: httpx.AsyncClient, pager: HttpReceiver
 ) -> None:
-    begun = asyncio.ensure_future(run(daemon, oncall, "drill", "--level", "1", "--wait", "20"))
-
     async def arrived() -> bool:
         return bool(pager.received)
 
-    await until_async(arrived, what="the drill arrives")
-    body = json.loads(pager.received[0].body)["stewardmon"]
-    assert (body["event"], body["to"]) == ("drill", "dev")
-    await client.post(httpx.URL(body["ack_url"]).path)
-    code, said = await begun
+    async with asyncio.TaskGroup() as group:
+        drilling = run(daemon, oncall, "drill", "--level", "1", "--wait", "20")
+        begun = group.create_task(drilling, name="drill")
+        await until_async(arrived, what="the drill arrives")
+        body = json.loads(pager.received[0].body)["stewardmon"]
+        assert (body["event"], body["to"]) == ("drill", "dev")
+        await client.post(httpx.URL(body["ack_url"]).path)
+    code, said = begun.result()
     assert code == 0, said
     assert "dev answered after" in said
     await daemon.app.live.drills.tend(now=daemon.app.live.clock.now())

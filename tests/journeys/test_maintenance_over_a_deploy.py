@@ -13,7 +13,12 @@ WEEKLY = (
     ONCALL
     + """
 maintenance:
-  - {name: deploys, match: {job: database}, days: [Mon], from: "13:05", to: "13:35", timezone: Europe/Berlin}
+  - name: deploys
+    match: {job: database}
+    days: [Mon]
+    from: "13:05"
+    to: "13:35"
+    timezone: Europe/Berlin
 """
 )
 

@@ -10,7 +10,7 @@ from tests.support.daemon import ONCALL, running
 ROTATION = ONCALL.replace("page: [senior]", "page: [seniors]") + (
     """
 rotations:
-  seniors: {people: [senior, lead], timezone: Europe/Berlin, handover: "Mon 09:00", start: 2026-11-23}
+  seniors: {people: [senior, lead], timezone: UTC, handover: "Mon 09:00", start: 2026-11-23}
 """
 )
 

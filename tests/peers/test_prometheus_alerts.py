@@ -1,4 +1,4 @@
-"""A real Prometheus whose `alerting:` points at stewardmon: its alert climbs, its resolve resolves."""
+"""A real Prometheus whose `alerting:` points at us: its alert climbs, its resolve resolves."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ routes:
   - {matchers: ['team=~"a|b"'], policy: calm}
   - {policy: matrix}
 inhibit_rules:
-  - {source_matchers: ["severity=critical"], target_matchers: ["severity=warning"], equal: [instance]}
+  - source_matchers: [severity=critical]
+    target_matchers: [severity=warning]
+    equal: [instance]
 """
 
 
