@@ -30,6 +30,7 @@ from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
+from stewardmon.engine.feeds import Feeds
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.live import Live
@@ -290,6 +291,7 @@ class App:
             "evaluate": self._evaluating.run,
             "escalate": escalating.run,
             "external": self._external.run,
+            "calendars": Feeds(self._rota, clock, beat=beat("calendars")).run,
             "deliver": self._delivering.run,
             "history": self._recorder.run,
             "audit": auditor.run,

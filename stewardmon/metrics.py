@@ -106,6 +106,12 @@ OVERDUE: Final = Gauge(
     "stewardmon_overdue_steps", "Escalation steps and messages that are overdue and unsent.",
     registry=REGISTRY,
 )  # fmt: skip
+CALENDAR_FAILURES: Final = Gauge(
+    "stewardmon_calendar_failures_in_a_row",
+    "Attempts in a row that could not read a rotation's calendar.",
+    ["rotation"],
+    registry=REGISTRY,
+)
 OFFLINE: Final = Gauge(
     "stewardmon_offline",
     "1 while no probe reaches anything beyond this machine, else 0.",

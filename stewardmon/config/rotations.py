@@ -17,6 +17,7 @@ from stewardmon.config.people import known_person
 from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Day, Duration, Names, Settings, Zone, misnamed
 from stewardmon.domain.oncall import Hours, Layer, Override, Rotation
+from stewardmon.settings import Secret
 
 _DAY: Final = timedelta(days=1)
 _UTC: Final = ZoneInfo("UTC")
@@ -49,6 +50,14 @@ class RotationEntry(LayerEntry):
     """A rotation: its lowest layer, and those over it; where several cover, the last has it."""
 
     layers: tuple[LayerEntry, ...] = ()
+    calendar: Secret | None = None
+
+    @model_validator(mode="after")
+    def _web_address(self) -> Self:
+        url = self.calendar.get_secret_value() if self.calendar else "https://"
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("calendar must be the http:// or https:// address of an iCalendar")
+        return self
 
 
 class OverrideEntry(Settings):
@@ -89,6 +98,7 @@ def _rotation(name: str, entry: RotationEntry) -> Rotation:
     return Rotation(
         name=name,
         layers=tuple(Layer(**_turns(layer, zone)) for layer in entry.layers),
+        calendar=entry.calendar.get_secret_value() if entry.calendar else "",
         **_turns(entry, zone),
     )
 

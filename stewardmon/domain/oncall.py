@@ -115,6 +115,7 @@ class Rotation(Layer):
 
     name: str
     layers: tuple[Layer, ...] = ()
+    calendar: str = field(default="", repr=False)  # an address that is a secret, or empty
 
     def on_call(self, at: datetime) -> str | None:
         """Return who has it at `at` by the rotation alone, None where no layer covers that."""

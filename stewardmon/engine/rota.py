@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -31,7 +31,14 @@ class Rota:
         self._responder = responder
         self._of_files: Roster = responder.book.roster
         self._overrides: Kept[Override] = Kept(
-            "override", ledger, write=_record_of, read=_from_record, changed=self._lay
+            "override",
+            ledger,
+            write=_record_of,
+            read=_from_record,
+            changed=lambda _: self._lay(),
+        )
+        self._feeds: Kept[tuple[Override, ...]] = Kept(
+            "calendar", ledger, write=_feed_of, read=_from_feed, changed=lambda _: self._lay()
         )
 
     @property
@@ -42,11 +49,12 @@ class Rota:
     def restore(self, records: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
         """Go on with what a former process kept."""
         self._overrides.restore(records)
+        self._feeds.restore(records)
 
     def change(self, roster: Roster) -> None:
         """Lay what was set at run time over a roster newly read."""
         self._of_files = roster
-        self._lay(self._overrides.values.values())
+        self._lay()
 
     def listed(self) -> tuple[Override, ...]:
         """Return the overrides set at run time, by their beginnings."""
@@ -85,6 +93,11 @@ class Rota:
             raise RotaError(f"no override {ident[:60]} was set at run time")
         await self._overrides.drop([ident])
 
+    async def set_feed(self, rotation: str, overrides: tuple[Override, ...]) -> None:
+        """Take what a rotation's calendar says now; kept, for when it cannot be asked."""
+        if self._feeds.values.get(rotation) != overrides:
+            await self._feeds.put({rotation: overrides})
+
     async def tend(self, *, now: datetime) -> None:
         """Forget what has been over for long."""
         await self._overrides.drop(
@@ -116,11 +129,29 @@ class Rota:
             raise RotaError(f"nobody has {rotation} at {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
         return found
 
-    def _lay(self, overrides: Iterable[Override]) -> None:
-        # The one written last wins, so those of the run time come after those of the files.
-        over = (*self._of_files.overrides, *overrides)
+    def _lay(self) -> None:
+        # The one written last wins: the calendar first, then the files, then the run time.
+        rotations = self._of_files.rotations
+        fed = (
+            one
+            for name, found in self._feeds.values.items()
+            if name in rotations and rotations[name].calendar
+            for one in found
+        )
+        over = (*fed, *self._of_files.overrides, *self._overrides.values.values())
         book = self._responder.book
         self._responder.book = replace(book, roster=replace(self._of_files, overrides=over))
+
+
+def _feed_of(overrides: tuple[Override, ...]) -> Mapping[str, object]:
+    return {"overrides": [{"id": one.id, **_record_of(one)} for one in overrides]}
+
+
+def _from_feed(_rotation: str, record: Mapping[str, Any]) -> tuple[Override, ...]:
+    found = record.get("overrides")
+    if not isinstance(found, list):
+        raise RotaError("the state holds a calendar that cannot be read")
+    return tuple(_from_record(str(one.get("id", "")), one) for one in found)
 
 
 def _record_of(override: Override) -> Mapping[str, object]:

@@ -106,6 +106,12 @@ def own_rules() -> RuleGroup:
             "no probe reaches anything beyond this machine: pages about what is out there wait",
         ),
         _rule(
+            "StewardmonCalendarFailing",
+            "stewardmon_calendar_failures_in_a_row >= 4",
+            "the calendar of {{ $labels.rotation }} cannot be read: what it last said holds",
+            severity="warning",
+        ),
+        _rule(
             "StewardmonLoopRestarted",
             "increase(stewardmon_loop_restarts_total[10m]) > 0",
             "the {{ $labels.loop }} loop died of a bug and was started again",
