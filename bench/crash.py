@@ -5,7 +5,8 @@
 A real daemon process watches a real HTTP target that goes down and comes back; a real webhook
 receiver takes the pages. SIGKILL strikes at random instants; each outage must leave one incident,
 a page, a resolve, and every acknowledgement that was answered with 200. A message may come twice
-only if it was in flight when a kill struck (same key). Prints kills, lost, repeated; exit 1 on any loss.
+only if it was in flight when a kill struck (same key). Prints kills, lost, repeated; exit 1 on
+any loss.
 """
 
 from __future__ import annotations

@@ -45,9 +45,7 @@ class DeliveryError(StewardmonError):
     receiver's own wish in seconds, where it sent one.
     """
 
-    def __init__(
-        self, message: str, *, temporary: bool, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, temporary: bool, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.temporary = temporary
         self.retry_after = retry_after

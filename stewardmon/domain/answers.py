@@ -68,9 +68,7 @@ def snooze(incident: Incident, by: By, *, until: datetime) -> Step:
     if until <= by.at:
         raise AnswerError("a snooze must end in the future")
     detail = f"until {until:%Y-%m-%d %H:%M:%S} UTC{_because(by)}"
-    event = Event(
-        incident=incident.id, at=by.at, kind=EventKind.SNOOZED, who=by.who, detail=detail
-    )
+    event = Event(incident=incident.id, at=by.at, kind=EventKind.SNOOZED, who=by.who, detail=detail)
     moved = Step(
         incident=replace(incident, snoozed_until=until),
         events=(event,),

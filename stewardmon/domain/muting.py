@@ -30,6 +30,8 @@ class Mute:
     cause: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind.value} {self.by}: {self.reason}" if self.reason else (
-            f"{self.kind.value} {self.by}"
+        return (
+            f"{self.kind.value} {self.by}: {self.reason}"
+            if self.reason
+            else (f"{self.kind.value} {self.by}")
         )

@@ -351,8 +351,6 @@ class Responder:
                     del self._newest[incident.group_key]
 
 
-
-
 def _rule_of(alert: Alert) -> str:
     return alert.rule
 

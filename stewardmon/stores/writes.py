@@ -77,9 +77,7 @@ class Writes:
         _put_members.run(connection, fresh)
 
 
-def _changed(
-    before: Mapping[str, Alert], incident: Incident
-) -> Iterable[tuple[str, Alert]]:
+def _changed(before: Mapping[str, Alert], incident: Incident) -> Iterable[tuple[str, Alert]]:
     """Return the alerts of an incident that are not written as they are.
 
     Most often alerts have only joined, at the end: that is seen without a look at each of them,

@@ -8,8 +8,8 @@ from typing import Any, Final
 from stewardmon import __version__
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.outcome import State
-from stewardmon.engine.running import RunningGroup, RunningRecording, RunningRule
 from stewardmon.engine.live import Live
+from stewardmon.engine.running import RunningGroup, RunningRecording, RunningRule
 from stewardmon.web.prometheus_json import number
 
 NEVER: Final = "0001-01-01T00:00:00Z"
