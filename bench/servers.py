@@ -24,6 +24,7 @@ class Target:
     def __init__(self) -> None:
         self.down = False
         self.asked = 0
+        self.first = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.url = ""
 
@@ -39,6 +40,7 @@ class Target:
         try:
             await reader.readuntil(b"\r\n\r\n")
             self.asked += 1
+            self.first.set()
             status = b"503 Service Unavailable" if self.down else b"200 OK"
             writer.write(
                 b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"

@@ -93,8 +93,7 @@ async def _spawn(rules: Path, folder: Path) -> asyncio.subprocess.Process:
 
 async def _first_ask(target: Target) -> None:
     async with asyncio.timeout(60):
-        while not target.asked:
-            await asyncio.sleep(0.002)
+        await target.first.wait()
 
 
 async def _help(runs: int = 5) -> float:
