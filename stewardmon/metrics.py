@@ -28,6 +28,8 @@ MISSED_TICKS: Final = Counter(
     ["loop"],
     registry=REGISTRY,
 )
+for _loop in ("watch", "evaluate"):
+    MISSED_TICKS.labels(_loop)  # 0 is an answer; a missing series is none
 PROBES: Final = Counter(
     "stewardmon_probes_total", "Probes asked, by probe, state and reason of the outcome.",
     ["probe", "state", "reason"],
