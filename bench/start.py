@@ -22,6 +22,7 @@ from time import perf_counter
 from bench.servers import Receiver, Target, free_port
 
 ROOT = Path(__file__).parents[1]
+PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)  # measure an installation without test tools
 TICKS = os.sysconf("SC_CLK_TCK")
 
 PROBES = """
@@ -85,7 +86,7 @@ async def measure(seconds: float) -> dict[str, float]:
 
 async def _spawn(rules: Path, folder: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stewardmon", "run", "--rules", str(rules),
+        PYTHON, "-m", "stewardmon", "run", "--rules", str(rules),
         "--state", str(folder / "state.db"), "--listen", f"127.0.0.1:{free_port()}",
         env={**os.environ, "LOG_LEVEL": "error", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -101,7 +102,7 @@ async def _help(runs: int = 5) -> float:
     for _ in range(runs):
         started = perf_counter()
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "stewardmon", "--help",
+            PYTHON, "-m", "stewardmon", "--help",
             stdout=asyncio.subprocess.DEVNULL, cwd=ROOT,
         )  # fmt: skip
         await child.wait()
