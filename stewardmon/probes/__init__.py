@@ -40,5 +40,6 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "tcp": "tcp",
         "tls": "tls",
         "dns": "dns",
+        "backup": "backup",
     }
 )
