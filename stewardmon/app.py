@@ -119,6 +119,7 @@ class App:
             beat=beat("deliver"),
             bug=telemetry.report_bug,
         )
+        self._delivering.per_minute = rates(config)
         self.live = Live(
             clock=clock,
             started_at=clock.now(),
@@ -202,6 +203,7 @@ class App:
         self._watch.change(targets)
         self._evaluating.change(evaluator, interval=config.evaluation_interval)
         self._delivering.channels = channels
+        self._delivering.per_minute = rates(config)
         self._responder.book = book(config)
         self._rota.change(config.roster)
         self._adopt(config)
@@ -354,6 +356,12 @@ class App:
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
             figures[key] = max(figures.get(key, 0.0), float(one.failures))
         return figures
+
+
+def rates(config: Config) -> dict[str, int]:
+    """Return how many messages a minute each channel takes, where its settings say so."""
+    found = ((one.name, getattr(one.settings, "per_minute", None)) for one in config.channels)
+    return {name: rate for name, rate in found if rate is not None}
 
 
 def book(config: Config) -> Book:

@@ -15,7 +15,6 @@ import structlog
 from stewardmon import metrics
 from stewardmon.domain.delivery import (
     Circuit,
-    CircuitState,
     RateLimit,
     Verdict,
     after_failure,
@@ -33,12 +32,12 @@ from stewardmon.ports import Channel, Clock
 log = structlog.get_logger()
 
 LEASE: Final = timedelta(seconds=60)  # longer than any send may take
-SEND_TIMEOUT: Final = 30.0  # seconds, whatever the channel's own timeout is
+SEND_TIMEOUT: Final = 35.0  # seconds: longer than any channel's own timeout may be
 AT_ONCE: Final = 32  # sends in flight over all channels
 PER_CHANNEL: Final = 8  # sends in flight over one: a hanging channel holds up no other
 LONGEST_WAIT: Final = 1.0  # seconds between looks, for rows that another process left behind
 UNREACHABLE_AFTER: Final = 3  # failures of a person's last contact before the level moves on
-PER_MINUTE: Final = 60  # messages over one channel; what must not wait goes out on credit
+PER_MINUTE: Final = 60  # messages over one channel that names no rate of its own
 
 Links = Callable[[Delivery], tuple[str, str]]
 
@@ -59,6 +58,7 @@ class Delivering:
         chance: Callable[[], float] = random,
     ) -> None:
         self.channels = channels
+        self.per_minute: Mapping[str, int] = {}
         self._ledger = ledger
         self._responder = responder
         self._clock = clock
@@ -108,13 +108,14 @@ class Delivering:
 
     async def _deliver(self, row: Delivery) -> None:
         try:
-            held_until = self._held_until(row)
-            if held_until is not None:
-                await self._responder.settle(replace(row, due_at=held_until, lease_until=None))
-            elif self._circuit(row).allows(self._clock.now()):
-                await self._attempt(row)
-            else:
+            if not self._circuit(row).allows(self._clock.now()):
                 await self._rest(row)
+            elif (held_until := self._held_until(row)) is not None:
+                await self._responder.settle(
+                    replace(row, due_at=held_until, lease_until=None), now=self._clock.now()
+                )
+            else:
+                await self._attempt(row)
         finally:
             self._sending.discard(row.dedup_key)
             self._busy[row.channel] -= 1
@@ -123,7 +124,8 @@ class Delivering:
     def _held_until(self, row: Delivery) -> datetime | None:
         """Return until when the channel's rate limit holds the row back, None where it may go."""
         now = self._clock.now()
-        limit = self._limits.get(row.channel) or RateLimit.per_minute(PER_MINUTE, now=now)
+        rate = self.per_minute.get(row.channel, PER_MINUTE)
+        limit = self._limits.get(row.channel) or RateLimit.per_minute(rate, now=now)
         self._limits[row.channel], until = limit.take(now=now, may_wait=may_wait(row))
         return until
 
@@ -168,7 +170,7 @@ class Delivering:
         metrics.DELIVERIES.labels(row.channel, "sent").inc()
         metrics.DELIVERY_DELAY.observe((now - row.created_at).total_seconds())
         done = replace(row, state=DeliveryState.SENT, settled_at=now, receipt=receipt.text)
-        await self._responder.settle(done, self._event(row, EventKind.SENT, receipt.text))
+        await self._responder.settle(done, self._event(row, EventKind.SENT, receipt.text), now=now)
 
     async def _failed(self, row: Delivery, error: DeliveryError) -> None:
         now = self._clock.now()
@@ -190,8 +192,6 @@ class Delivering:
         verdict = while_resting(
             row, circuit=circuit, now=now, more_contacts=self._next(row) is not None
         )
-        if circuit.state(now) is CircuitState.HALF_OPEN:
-            verdict = replace(verdict, retry_at=now + timedelta(seconds=LONGEST_WAIT))
         await self._follow(row, verdict, "the channel rests after failures in a row", quiet=True)
 
     async def _follow(
@@ -210,7 +210,7 @@ class Delivering:
         if contact is None and self._next(row) is None and _is_hopeless(row):
             await self._responder.unreachable(row, events, now=now)
         else:
-            await self._responder.settle(row, events, then=then)
+            await self._responder.settle(row, events, now=now, then=then)
 
     def _next(self, row: Delivery) -> tuple[int, Contact] | None:
         """Return the person's next contact after the row's, with its place."""

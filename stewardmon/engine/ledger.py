@@ -125,15 +125,15 @@ class Ledger:
         return rows[:limit]
 
     def _mirror(self, change: Change) -> None:
+        for incident in change.cancels or ():
+            for key in [k for k, row in self._open.items() if row.incident == incident]:
+                if self._open[key].pages:
+                    del self._open[key]
         for row in change.deliveries:
             if row.state is not DeliveryState.PENDING:
                 self._open.pop(row.dedup_key, None)
             elif row.dedup_key in change.replaces or row.dedup_key not in self._open:
                 self._open[row.dedup_key] = row
-        for incident in change.cancels or ():
-            for key in [k for k, row in self._open.items() if row.incident == incident]:
-                if self._open[key].pages:
-                    del self._open[key]
         if change.deliveries:
             self.news.set()
 

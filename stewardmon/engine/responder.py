@@ -146,16 +146,21 @@ class Responder:
             return step.incident
 
     async def settle(
-        self, row: Delivery, events: Sequence[Event] = (), *, then: Sequence[Delivery] = ()
+        self,
+        row: Delivery,
+        events: Sequence[Event] = (),
+        *,
+        now: datetime,
+        then: Sequence[Delivery] = (),
     ) -> None:
         """Record what became of a delivery, with the rows that follow from it."""
         async with self._lock:
-            await self._settle(row, events, then)
+            await self._settle(row, events, then, now=now)
 
     async def unreachable(self, row: Delivery, events: Sequence[Event], *, now: datetime) -> None:
         """Record that a person could not be reached; with their whole level, move on at once."""
         async with self._lock:
-            await self._settle(row, events, ())
+            await self._settle(row, events, (), now=now)
             incident = self.incidents.get(row.incident)
             if incident is None or incident.quiet(now) or not row.pages:
                 return
@@ -248,7 +253,7 @@ class Responder:
         alerts: tuple[Alert, ...] = (),
         forgotten: tuple[str, ...] = (),
     ) -> None:
-        steps = draft.steps()
+        steps = tuple(self._with_first_pages(step) for step in draft.steps())
         desk = Desk(
             roster=self.book.roster,
             facts=self.facts,
@@ -264,10 +269,30 @@ class Responder:
         if steps:
             self.moved.set()
 
+    def _with_first_pages(self, step: Step) -> Step:
+        """Keep the pages of an outage that ended before anybody was reached: late beats never.
+
+        They leave before the resolve, because rows to one address leave in order.
+        """
+        if step.incident.open or not step.cancels:
+            return step
+        unsent = {
+            Address(row.person, row.channel, row.to)
+            for row in self.ledger.waiting()
+            if row.incident == step.incident.id and row.pages
+        }
+        reached = set(step.incident.told) - unsent
+        return step if reached else replace(step, cancels="")
+
     async def _settle(
-        self, row: Delivery, events: Sequence[Event], then: Sequence[Delivery]
+        self, row: Delivery, events: Sequence[Event], then: Sequence[Delivery], *, now: datetime
     ) -> None:
         incident = self.incidents.get(row.incident)
+        if incident is not None and row.pages and incident.open and incident.quiet(now):
+            # Answered while it was under way: it is neither tried again nor passed on.
+            then = ()
+            if row.state is DeliveryState.PENDING:
+                row = replace(row, state=DeliveryState.CANCELLED)
         incidents = () if incident is None else _told(incident, row, then)
         await self.ledger.commit(
             Change(
