@@ -24,6 +24,7 @@ from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
 from stewardmon.engine import running
 from stewardmon.engine.audit import Auditor
+from stewardmon.engine.deadman import DeadMan, Ping
 from stewardmon.engine.deliver import Delivering
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.escalate import Escalating
@@ -65,6 +66,7 @@ class Parts:
     config: Config
     load: Load
     links: Links = lambda _: ("", "")
+    signs_of_life: tuple[Ping, ...] = ()
     location: str = "local"
     external_url: str = ""
     probe_kinds: Mapping[str, Kind] = field(default_factory=lambda: PROBE_KINDS)
@@ -299,6 +301,9 @@ class App:
             "audit": auditor.run,
             "selfwatch": selfwatch.run,
             "housekeeping": self._keep_house,
+            "deadman": DeadMan(
+                self._parts.signs_of_life, self._supervisor, clock, beat=beat("deadman")
+            ).run,
         }
 
     async def _report(self, evaluated: Evaluated, at: datetime) -> None:

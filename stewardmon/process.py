@@ -18,13 +18,17 @@ import structlog
 
 from stewardmon import __version__, telemetry
 from stewardmon.app import App, Parts
+from stewardmon.channels.http_client import HttpSender, Request
+from stewardmon.channels.settings import HttpSettings
 from stewardmon.clock import SystemClock
 from stewardmon.config import Config, load
 from stewardmon.config.environment import Runtime
 from stewardmon.domain.change import Change
+from stewardmon.engine.deadman import EVERY, Ping
 from stewardmon.errors import StewardmonError
-from stewardmon.ports import Clock, Store
+from stewardmon.ports import Clock, Context, Store
 from stewardmon.stores import open_store
+from stewardmon.web.guard import LOOPBACK, Access
 from stewardmon.web.links import Links
 from stewardmon.web.server import Server
 
@@ -91,11 +95,12 @@ async def daemon(
             config=config,
             load=load_config,
             links=links.of,
+            signs_of_life=_signs_of_life(runtime, clock or SystemClock()),
             location=runtime.location or socket.gethostname(),
             external_url=public,
         )
     )
-    server = Server(app.live, links=links, token=runtime.token, listening=listening)
+    server = Server(app.live, links=links, access=_access(runtime), listening=listening)
     try:
         await app.start()
         async with asyncio.TaskGroup() as group:
@@ -111,6 +116,37 @@ async def daemon(
     finally:
         await app.close()
         listening.close()
+
+
+def _access(runtime: Runtime) -> Access:
+    """Return who is let in, as the environment says."""
+    return Access(
+        token=runtime.token,
+        viewer_token=runtime.viewer_token,
+        proxy_header=runtime.proxy_header,
+        proxy_from=runtime.proxy_from or LOOPBACK,
+        public_status=runtime.public_status,
+    )
+
+
+def _signs_of_life(runtime: Runtime, clock: Clock) -> tuple[Ping, ...]:
+    """Return whom to tell that all loops live: the dead man's URL, Sentry Crons."""
+    pings: list[Ping] = []
+    if runtime.deadman_url is not None:
+        url = runtime.deadman_url.get_secret_value()
+        sender = HttpSender(HttpSettings(), Context(clock=clock))
+
+        async def ping() -> None:
+            await sender.post(Request(url=url))
+
+        pings.append(ping)
+    if runtime.sentry_dsn is not None:
+
+        async def check_in() -> None:
+            telemetry.check_in("stewardmon", interval=EVERY)
+
+        pings.append(check_in)
+    return tuple(pings)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ class Runtime:
     log_level: str = LOG_LEVEL
     environment: str = NODE_ENV
     version: str = ""
+    viewer_token: Secret | None = None
+    proxy_header: str = ""
+    proxy_from: tuple[str, ...] = ()
+    public_status: bool = False
+    deadman_url: Secret | None = None
 
 
 def read_environment(
@@ -91,6 +97,11 @@ def read_environment(
         log_level=reading.value("LOG_LEVEL", _level) or LOG_LEVEL,
         environment=reading.value("NODE_ENV", _word) or NODE_ENV,
         version=reading.value("APP_VERSION", _word) or "",
+        viewer_token=reading.value("STEWARDMON_VIEWER_TOKEN", _token),
+        proxy_header=reading.value("STEWARDMON_PROXY_HEADER", _word) or "",
+        proxy_from=reading.value("STEWARDMON_PROXY_FROM", _addresses) or (),
+        public_status=reading.value("STEWARDMON_PUBLIC_STATUS", _yes) or False,
+        deadman_url=reading.value("STEWARDMON_DEADMAN_URL", _deadman),
     )
     reading.notes.check()
     return runtime
@@ -182,6 +193,29 @@ def _dsn(text: str) -> Secret:
     sound = parts.scheme in {"http", "https"} and parts.hostname and parts.username
     if not sound or misspelt(text) or not parts.path.rpartition("/")[2].isdigit():
         raise ValueError("it is no DSN: Sentry shows one such as https://KEY@HOST/PROJECT-NUMBER")
+    return Secret(text)
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    for one in found:
+        try:
+            ipaddress.ip_address(one)
+        except ValueError:
+            raise ValueError(f"{one[:45]!r} is no address: write such as 127.0.0.1,::1") from None
+    return found
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in {"true", "false", "1", "0", "yes", "no"}:
+        raise ValueError(f"{text[:20]!r} is neither true nor false")
+    return text.lower() in {"true", "1", "yes"}
+
+
+def _deadman(text: str) -> Secret:
+    # Such a URL is the right to stay silent in our name: it is never shown.
+    if misspelt(text) or urlsplit(text).scheme not in {"http", "https"}:
+        raise ValueError("it must be an http:// or https:// URL")
     return Secret(text)
 
 

@@ -191,3 +191,24 @@ async def _has_probes(daemon: Process, names: set[str]) -> bool:
 async def _open_incidents(daemon: Process) -> list[dict[str, object]]:
     found: list[dict[str, object]] = (await daemon.get("/api/incidents"))["incidents"]
     return found
+
+
+async def test_a_sign_of_life_goes_out_and_a_viewer_needs_their_token(tmp_path: Path) -> None:
+    app, other_side = Target(), Target()
+    await app.open()
+    await other_side.open()
+    environ = {
+        "STEWARDMON_DEADMAN_URL": f"{other_side.url}ping/secret-key",
+        "STEWARDMON_VIEWER_TOKEN": "look-only",
+    }
+    async with stewardmon(tmp_path, _rules(tmp_path, target=app.url), environ) as daemon:
+        async with asyncio.timeout(20):
+            await other_side.first.wait()
+        async with httpx.AsyncClient(trust_env=False) as stranger:
+            assert (await stranger.get(f"{daemon.url}/api/incidents")).status_code == 401
+            viewer = {"Authorization": "Bearer look-only"}
+            shown = await stranger.get(f"{daemon.url}/api/incidents", headers=viewer)
+            assert shown.status_code == 200
+        assert "secret-key" not in daemon.log.read_text()
+    await app.close()
+    await other_side.close()
