@@ -181,11 +181,11 @@ async def _outage(
     page = await receiver.wait_for(lambda one: one["stewardmon"]["event"] == "page", after=seen)
     incident = page["stewardmon"]["incident"]
     if chance.random() < 0.6:
-        await victim.post(f"/api/incidents/{incident}/ack", {"by": "tester"})
+        answer = await victim.post(f"/api/incidents/{incident}/ack", {"by": "tester"})
         tally.acknowledged += 1
         shown = await victim.get(f"/api/incidents/{incident}")
         if shown.get("acknowledged_by") != "tester":
-            tally.lost.append(f"the acknowledgement of {incident}")
+            tally.lost.append(f"the acknowledgement of {incident}: {answer} then {shown}")
     else:
         await asyncio.sleep(chance.uniform(0, 6))
     target.down = False

@@ -29,6 +29,7 @@ from stewardmon.web import (
     pages,
     prometheus,
     public,
+    why,
 )
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
@@ -67,6 +68,7 @@ def build(
         *health.routes(live, guard),
         *exposition.routes(live),
         *stream.routes(),
+        *why.routes(live),
         *incidents.routes(live, guard),
         *api.routes(live, guard),
         *alertmanager.routes(live, guard),
