@@ -107,6 +107,10 @@ class Victim:
             self._process.terminate()
         await self._process.wait()
 
+    def said(self) -> str:
+        """Return the end of what the daemon wrote."""
+        return (self._folder / "log").read_text()[-2000:]
+
     async def get(self, path: str) -> Any:
         """Return JSON, asking until the daemon is there to answer."""
         return await self._ask("GET", path, None)
@@ -146,6 +150,8 @@ async def run(kills: int, seed: int, *, say: Any = print) -> Tally:
                 say(f"\r{tally.kills} kills, {tally.outages} outages", end="", flush=True)
             await killer
             await _settle(victim, receiver, tally)
+        except TimeoutError:
+            tally.lost.append("nothing came for a minute; the daemon said: " + victim.said())
         finally:
             killer.cancel()
             await victim.stop()

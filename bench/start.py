@@ -22,7 +22,8 @@ from time import perf_counter
 from bench.servers import Receiver, Target, free_port
 
 ROOT = Path(__file__).parents[1]
-PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)  # measure an installation without test tools
+# BENCH_PYTHON measures an installation without the test tools.
+PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 PROBES = """

@@ -25,7 +25,10 @@ def routes(live: Live) -> list[Route]:
         if not name:
             raise RequestError("name a rule: /api/why?rule=NAME&at=TIME")
         text = request.query_params.get("at", "")
-        at = read_time(text) if text else live.clock.now()
+        try:
+            at = read_time(text) if text else live.clock.now()
+        except ValueError:
+            raise RequestError(f"{text[:60]!r} is no time: write RFC 3339") from None
         try:
             return JSONResponse({"lines": await why_rule(live, name, at=at)})
         except StewardmonError as error:
