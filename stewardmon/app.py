@@ -50,6 +50,7 @@ from stewardmon.probes import KINDS as PROBE_KINDS
 log = structlog.get_logger()
 
 KEEP_AT_LEAST_MS: Final = 20 * 60_000  # charts on pages show a quarter of an hour
+PRIME_AT_MOST: Final = timedelta(seconds=10)  # a probe that hangs must not hold up the rules
 HOUSEKEEPING_EVERY: Final = 10.0  # seconds
 
 Load = Callable[[], Config]
@@ -111,6 +112,7 @@ class App:
             interval=config.evaluation_interval,
             report=self._report,
             beat=beat("evaluate"),
+            primed=self._is_primed,
         )
         self._delivering = Delivering(
             ledger=self._ledger,
@@ -305,6 +307,17 @@ class App:
                 self._parts.signs_of_life, self._supervisor, clock, beat=beat("deadman")
             ).run,
         }
+
+    def _is_primed(self) -> bool:
+        """Say whether rules may be evaluated: every probe has answered since the start.
+
+        What history refilled may end some seconds before the crash. Judged by it, an outage that
+        began just then would look over, be resolved, and page anew a second later.
+        """
+        waited = self._clock.now() - self.live.started_at
+        return (
+            waited > PRIME_AT_MOST or self._watch.targets.keys() <= self._observations.latest.keys()
+        )
 
     async def _report(self, evaluated: Evaluated, at: datetime) -> None:
         if evaluated.changed or evaluated.dropped:

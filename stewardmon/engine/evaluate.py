@@ -38,6 +38,7 @@ from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, plan
 
 log = structlog.get_logger()
 
+PRIMING: Final = 0.05  # seconds between looks whether the first outcomes are in
 YIELD_AFTER: Final = 0.02  # seconds of evaluation after which the event loop gets a turn
 
 
@@ -246,7 +247,9 @@ class Evaluating:
         interval: timedelta,
         report: Callable[[Evaluated, datetime], Awaitable[None]],
         beat: Callable[[], None] = lambda: None,
+        primed: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._primed = primed
         self._clock = clock
         self.change(evaluator, interval=interval)
         self._report = report
@@ -259,6 +262,9 @@ class Evaluating:
 
     async def run(self) -> None:
         """Run until cancelled; a tick that comes too late is skipped and counted."""
+        while not self._primed():
+            self._beat()
+            await self._clock.sleep(PRIMING)
         last_ms = milliseconds(self._clock.now())
         while True:
             step_ms = self._interval_ms

@@ -148,6 +148,16 @@ class _Line:
         return None
 
 
+class Severable(MemoryHistory):
+    """A history that SIGKILL can cut off: what comes after is never written."""
+
+    severed = False
+
+    async def write(self, batch: Any) -> None:
+        if not self.severed:
+            await super().write(batch)
+
+
 class Daemon:
     """A running app, and the verbs with which journeys are told."""
 
@@ -166,7 +176,7 @@ class Daemon:
         self.platform = world or World()
         self.pager = Pager(self.clock)
         self.store = store or MemoryStore()
-        self.history = history or MemoryHistory()
+        self.history = history or Severable()
         self.files = {"probes.yml": probes, "alerts.yml": alerts, "oncall.yml": oncall}
         self.app: App | None = None
         self._task: asyncio.Task[None] | None = None
@@ -191,9 +201,13 @@ class Daemon:
     async def killed(self) -> None:
         """End as SIGKILL does: nothing is flushed, nothing is said."""
         assert self._task is not None
+        if isinstance(self.history, Severable):
+            self.history.severed = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
+        if isinstance(self.history, Severable):
+            self.history.severed = False
 
     async def restarts(self) -> None:
         """Die and come back at once."""
