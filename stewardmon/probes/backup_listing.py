@@ -107,7 +107,8 @@ def _of_json(answer: Answer) -> Iterator[Backup]:
     for entry in document:
         if not isinstance(entry, dict):
             continue
-        about = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
+        metadata = entry.get("metadata")
+        about: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
         yield from _object(
             _first(entry, _NAMES), _first(entry, _TIMES), _first({**entry, **about}, _SIZES)
         )

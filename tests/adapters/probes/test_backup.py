@@ -271,7 +271,11 @@ class TestListing:
         path = "/v1/projects/abc/database/backups"
         key = {"Authorization": "Bearer sbp_secret"}
         httpserver.expect_request(path, headers=key).respond_with_json({"backups": backups})
-        settings: dict[str, Any] = {"project": "abc", "token": "sbp_secret", "api_url": httpserver.url_for("/")}
+        settings: dict[str, Any] = {
+            "project": "abc",
+            "token": "sbp_secret",
+            "api_url": httpserver.url_for("/"),
+        }
         outcome = await asked("backup", **settings)
         assert says(outcome) == (State.DOWN, Reason.INCOMPLETE)
         last = measured(outcome)[LAST]
