@@ -27,19 +27,19 @@ def mapped(vector: VectorNode, function: Callable[[float], float]) -> VectorNode
 
 
 def clamped(vector: VectorNode, low: ScalarNode, high: ScalarNode) -> VectorNode:
-    """Return the evaluation of clamp: nothing with crossed bounds, NaN where one is NaN."""
+    """Return the evaluation of clamp: nothing with crossed bounds, which are taken as Go does."""
 
     def evaluate(frame: Frame) -> Elements:
+        elements = vector(frame)  # before the bounds are looked at: a mistake in it stays one
         least, most = low(frame), high(frame)
         if most < least:
             return []
-        unknown = least != least or most != most
         return [
             (
                 drop_name(labels, delayed=frame.delayed),
-                math.nan if unknown or value != value else max(least, min(most, value)),
+                scalars.greater(least, scalars.lesser(most, value)),
             )
-            for labels, value in vector(frame)
+            for labels, value in elements
         ]
 
     return evaluate

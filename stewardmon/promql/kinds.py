@@ -104,8 +104,10 @@ class Edges(Rolling):
         if self._counter:
             for _, before in self._falls:
                 change += before
-        whole = extrapolated(change, first, self._last_ms, self.count, span, counter=self._counter)
-        return whole / ((span.end_ms - span.start_ms) / 1000) if self._per_second else whole
+        counter, per_second = self._counter, self._per_second
+        return extrapolated(
+            change, first, self._last_ms, self.count, span, counter=counter, per_second=per_second
+        )
 
 
 class Pairs(Rolling):

@@ -41,6 +41,7 @@ def extrapolated(
     span: Range,
     *,
     counter: bool,
+    per_second: bool = False,
 ) -> float:
     """Stretch the change between the first and last sample to the whole range.
 
@@ -63,10 +64,15 @@ def extrapolated(
     if to_end >= mean * _EXTRAPOLATE_BELOW:
         to_end = mean / 2
     factor = (sampled + to_start + to_end) / sampled if sampled else 1.0
+    if per_second:
+        # The factor, not the change: Prometheus' order, so that both round alike.
+        factor /= (span.end_ms - span.start_ms) / 1000
     return change * factor
 
 
-def _increase(times: Times, values: Values, span: Range) -> float | None:
+def _increase(
+    times: Times, values: Values, span: Range, *, per_second: bool = False
+) -> float | None:
     if len(values) < 2:
         return None
     change = values[-1] - values[0]
@@ -76,12 +82,13 @@ def _increase(times: Times, values: Values, span: Range) -> float | None:
             change += previous
         previous = value
     first = (times[0], values[0])
-    return extrapolated(change, first, times[-1], len(times), span, counter=True)
+    return extrapolated(
+        change, first, times[-1], len(times), span, counter=True, per_second=per_second
+    )
 
 
 def _rate(times: Times, values: Values, span: Range) -> float | None:
-    increase = _increase(times, values, span)
-    return None if increase is None else increase / ((span.end_ms - span.start_ms) / 1000)
+    return _increase(times, values, span, per_second=True)
 
 
 def _delta(times: Times, values: Values, span: Range) -> float | None:

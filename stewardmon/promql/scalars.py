@@ -105,6 +105,19 @@ NUMBER_FUNCTIONS: Final[dict[str, Number]] = {
     "tanh": math.tanh,
 }
 
+
+def greater(one: float, other: float) -> float:
+    """Return the greater of two as Go's math.Max: +Inf beats NaN, NaN beats the rest."""
+    if math.inf in (one, other):
+        return math.inf
+    return math.nan if one != one or other != other else max(one, other)
+
+
+def lesser(one: float, other: float) -> float:
+    """Return the lesser of two as Go's math.Min: -Inf beats NaN, NaN beats the rest."""
+    return -greater(-one, -other)
+
+
 DatePart = Callable[[datetime], int]
 
 DATE_FUNCTIONS: Final[dict[str, DatePart]] = {

@@ -47,6 +47,24 @@ def test_ranges_and_lookback_are_open_on_the_left(store: SeriesStore) -> None:
     assert len(values(store, 'up{i="a"}', 99_000 + 299_999)) == 1
 
 
+def test_clamp_takes_its_bounds_as_go_does(store: SeriesStore) -> None:
+    """+Inf beats NaN in math.Max; a mistake under crossed bounds is still a mistake."""
+    assert values(store, 'clamp_min(up{i="a"} / 0, NaN)') == {Labels({"i": "a"}): math.inf}
+    assert values(store, 'clamp_max(-up{i="a"} / 0, NaN)') == {Labels({"i": "a"}): -math.inf}
+    assert math.isnan(*values(store, 'clamp(up{i="a"}, 0, NaN)').values())
+    assert values(store, "clamp(up, 2, 1)") == {}
+    with pytest.raises(EvaluationError, match="many-to-many"):
+        values(store, "clamp(up * on () up, 2, 1)")
+
+
+def test_a_rate_rounds_as_in_prometheus(store: SeriesStore) -> None:
+    """The factor is divided by the range, not the change: exactly 0.9999999999999999 here."""
+    for second, value in ((0.5, 7.0), (15.5, 8.0), (30.5, 30.0), (45.5, 52.0)):
+        store.append(labels("c"), round(second * 1000), value)
+    factor = (45 + 0.5 + 14.5) / 45 / 60
+    assert values(store, "rate(c[1m])", 60_000) == {Labels({}): 45 * factor}
+
+
 def test_a_stale_marker_ends_a_series_at_once(store: SeriesStore) -> None:
     store.mark_stale(labels("up", i="a"), 99_500)
     assert list(values(store, "up", 99_500)) == [labels("up", i="b")]
