@@ -37,6 +37,8 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "postgres_depth": "postgres_depth",
         "openai": "openai",
         "openai_chat": "openai_chat",
+        "openai_embeddings": "openai_embeddings",
+        "openai_costs": "openai_costs",
         "tcp": "tcp",
         "tls": "tls",
         "dns": "dns",

@@ -41,6 +41,8 @@ LEAST: Final[dict[str, Any]] = {
     "tls": {"address": "127.0.0.1:%d"},
     "dns": {"name": "stewardmon.example", "server": "127.0.0.1:%d"},
     "openai_chat": {"url": "http://127.0.0.1:%d/v1", "key": KEY, "model": "tiny"},
+    "openai_embeddings": {"url": "http://127.0.0.1:%d/v1", "key": KEY, "model": "tiny"},
+    "openai_costs": {"url": "http://127.0.0.1:%d/v1", "key": KEY},
     "backup": {"url": f"http://user:{SECRET}@127.0.0.1:%d/?list-type=2&token={SECRET}"},
 }
 FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods)
