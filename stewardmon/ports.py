@@ -146,6 +146,9 @@ class Store(Protocol):
         channel and address.
         """
 
+    async def release(self) -> None:
+        """Let every lease go: whoever held one is no more, and its row may be claimed at once."""
+
     async def deliveries(self, incident: str) -> Sequence[Delivery]:
         """Return the outbox rows of one incident, oldest first."""
 

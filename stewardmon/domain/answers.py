@@ -9,7 +9,7 @@ from stewardmon.domain import escalation
 from stewardmon.domain.incident import Event, EventKind, Incident, IncidentState
 from stewardmon.domain.notification import NotificationEvent
 from stewardmon.domain.oncall import Roster
-from stewardmon.domain.step import Call, Step, still
+from stewardmon.domain.step import Call, Step, still, tell
 from stewardmon.errors import StewardmonError
 
 
@@ -44,7 +44,7 @@ def acknowledge(incident: Incident, by: By) -> Step:
     moved = Step(
         incident=taken,
         events=(_event(incident, by, EventKind.ACKNOWLEDGED),),
-        calls=tell(taken, NotificationEvent.ACKNOWLEDGED, by),
+        calls=_told(taken, NotificationEvent.ACKNOWLEDGED, by),
         cancels=f"acknowledged by {by.who}",
     )
     return escalation.settled(moved)
@@ -106,7 +106,7 @@ def resolve(incident: Incident, by: By, *, told: bool = True) -> Step:
     moved = Step(
         incident=closed,
         events=(_event(incident, by, EventKind.RESOLVED),),
-        calls=tell(closed, NotificationEvent.RESOLVED, by) if told else (),
+        calls=_told(closed, NotificationEvent.RESOLVED, by) if told else (),
         cancels="resolved",
     )
     return escalation.settled(moved)
@@ -119,22 +119,8 @@ def note(incident: Incident, by: By) -> Step:
     return Step(incident=incident, events=(_event(incident, by, EventKind.NOTE),))
 
 
-def tell(incident: Incident, event: NotificationEvent, by: By) -> tuple[Call, ...]:
-    """Return the calls that tell everybody who was paged, save whoever caused it."""
-    return tuple(
-        Call(
-            event=event,
-            level=incident.reached,
-            role="",
-            address=address,
-            contact=place,
-            turn=f"r{incident.round}.{incident.flips}",
-            actor=by.who,
-            reason=by.reason,
-        )
-        for place, address in enumerate(incident.told)
-        if not (event is NotificationEvent.ACKNOWLEDGED and address.person == by.who)
-    )
+def _told(incident: Incident, event: NotificationEvent, by: By) -> tuple[Call, ...]:
+    return tell(incident, event, actor=by.who, reason=by.reason)
 
 
 def _event(incident: Incident, by: By, kind: EventKind) -> Event:

@@ -7,21 +7,23 @@ incident's next state and the calls to make. Whoever commits the result owns the
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from stewardmon.domain.incident import Address, Event, EventKind, Incident, IncidentState
 from stewardmon.domain.notification import NotificationEvent
 from stewardmon.domain.oncall import Person, Roster
 from stewardmon.domain.policy import Level
-from stewardmon.domain.step import Call, Step, remember, still
+from stewardmon.domain.step import Call, Step, remember, still, tell
+
+ANEW_AFTER: Final = timedelta(minutes=5)  # until a matrix of which nobody was reached begins anew
 
 
 def next_step_at(incident: Incident) -> datetime | None:
     """Return when the incident next moves by itself, None when only people or alerts move it."""
     match incident.state:
         case IncidentState.RESOLVED:
-            return None
+            return None  # but see `tell_later`
         case IncidentState.ACKNOWLEDGED:
             return incident.snoozed_until or _ack_expires_at(incident)
         case IncidentState.OPEN:
@@ -44,11 +46,19 @@ def step(incident: Incident, *, roster: Roster, now: datetime) -> Step:
     """Do whatever is due at `now`, each level once however late it is, and set the next deadline.
 
     Levels without anybody to reach are skipped at once: the next one does not wait for its time.
+    With nobody to reach at all, the matrix begins anew every few minutes: it is never given up.
     """
+    if incident.state is IncidentState.RESOLVED:
+        return _end(incident, now=now)
     moved = still(incident).then(lambda one: _wake(one, now=now))
     moved = moved.then(lambda one: _page_due(one, roster=roster, now=now))
     moved = moved.then(lambda one: _remind(one, roster=roster, now=now))
     return settled(moved)
+
+
+def tell_later(moved: Step, *, at: datetime) -> Step:
+    """Return a resolve that is told at `at`, if the incident has not come back by then."""
+    return replace(moved, incident=replace(moved.incident, next_step_at=at))
 
 
 def settled(moved: Step) -> Step:
@@ -76,6 +86,27 @@ def pull_next(
     incident: Incident, *, roster: Roster, now: datetime, actor: str = "", reason: str = ""
 ) -> Step:
     """Page the next level at once, before its time; with none left, the last one again."""
+    moved = _pull(incident, roster=roster, now=now, actor=actor, reason=reason)
+    if not moved.calls:
+        moved = moved.then(lambda one: _exhausted(one, roster=roster, now=now))
+    return settled(moved)
+
+
+def pass_on(incident: Incident, *, roster: Roster, now: datetime) -> Step:
+    """Page the next level because the reached one does not answer over any of its contacts.
+
+    With none left everything has failed: the matrix begins anew in some minutes. To page again at
+    once what has just failed would only spin.
+    """
+    moved = _pull(incident, roster=roster, now=now)
+    if not moved.calls:
+        moved = moved.then(lambda one: _anew(one, now=now))
+    return settled(moved)
+
+
+def _pull(
+    incident: Incident, *, roster: Roster, now: datetime, actor: str = "", reason: str = ""
+) -> Step:
     waiting = [level for level in incident.policy.levels if level.number > incident.reached]
     moved = still(incident)
     for level in waiting:
@@ -85,8 +116,8 @@ def pull_next(
             )
         )
         if moved.calls:
-            return settled(moved)
-    return settled(moved.then(lambda one: _exhausted(one, roster=roster, now=now)))
+            break
+    return moved
 
 
 def people(level: Level, *, roster: Roster, severity: str, now: datetime) -> tuple[Person, ...]:
@@ -118,10 +149,21 @@ def _next_reminder_at(incident: Incident) -> datetime | None:
     return last + (incident.repeats + 1) * incident.policy.repeat_last
 
 
+def _end(incident: Incident, *, now: datetime) -> Step:
+    """Tell a resolve that was held back, once the incident has stayed away for long enough."""
+    if incident.next_step_at is None or now < incident.next_step_at:
+        return still(incident)
+    calls = tell(
+        incident,
+        NotificationEvent.RESOLVED,
+        actor=incident.resolved_by,
+        reason="it has not come back",
+    )
+    return settled(Step(incident=incident, calls=calls))
+
+
 def _wake(incident: Incident, *, now: datetime) -> Step:
     """End a snooze, or an acknowledgement that nobody followed up while alerts still fire."""
-    if incident.state is IncidentState.RESOLVED:
-        return still(incident)
     if incident.snoozed_until is not None:
         if now < incident.snoozed_until:
             return still(incident)
@@ -152,7 +194,10 @@ def _page_due(incident: Incident, *, roster: Roster, now: datetime) -> Step:
         skipped = len(moved.calls) == before
     if skipped and not moved.calls:
         moved = moved.then(lambda one: _exhausted(one, roster=roster, now=now))
-    return moved
+        if not moved.calls and _is_forlorn(incident):
+            moved = replace(moved, events=())  # said when it began; each attempt need not be
+    anew = moved.calls and incident.reached == 0
+    return replace(moved, cancels=_former(incident)) if anew else moved
 
 
 def _page(
@@ -184,6 +229,11 @@ def _page(
     )
 
 
+def _former(incident: Incident) -> str:
+    """Return why what an earlier round has not sent by now is taken back; empty in the first."""
+    return f"round {incident.round} of the matrix has begun" if incident.round > 1 else ""
+
+
 def _remind(incident: Incident, *, roster: Roster, now: datetime) -> Step:
     every = incident.policy.repeat_last
     levels = incident.policy.levels
@@ -208,7 +258,23 @@ def _exhausted(incident: Incident, *, roster: Roster, now: datetime) -> Step:
     )
     said = Step(incident=incident, events=(event,))
     counted = replace(incident, repeats=incident.repeats + 1)
-    return said.then(lambda _: _again(counted, roster=roster, now=now))
+    again = said.then(lambda _: _again(counted, roster=roster, now=now))
+    return again if again.calls else said.then(lambda one: _anew(one, now=now, told=True))
+
+
+def _anew(incident: Incident, *, now: datetime, told: bool = False) -> Step:
+    """Nobody was reached: let the matrix begin again in some minutes."""
+    if incident.state is not IncidentState.OPEN:
+        return still(incident)
+    detail = "no level is left that could be reached: the matrix begins anew"
+    event = Event(incident=incident.id, at=now, kind=EventKind.EXHAUSTED, detail=detail)
+    again = replace(begin_again(incident, now=now + ANEW_AFTER), repeats=1)
+    return Step(incident=again, events=() if told else (event,))
+
+
+def _is_forlorn(incident: Incident) -> bool:
+    """Say whether the matrix began anew because nobody was reached: see `_anew`."""
+    return incident.reached == 0 and incident.repeats > 0
 
 
 def _again(incident: Incident, *, roster: Roster, now: datetime) -> Step:

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     JOINED = "alert_joined"
+    RAISED = "severity_raised"
     LEFT = "alert_left"
     SYMPTOM = "symptom_joined"
     PAGED = "paged"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from stewardmon.domain.labels import Labels
 
@@ -18,6 +19,12 @@ class NotificationEvent(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     DRILL = "drill"
+
+
+# What asks somebody to act, and so stops at an acknowledgement.
+PAGES: Final = frozenset(
+    {NotificationEvent.PAGE, NotificationEvent.REMINDER, NotificationEvent.ESCALATED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +146,4 @@ class Delivery:
     @property
     def pages(self) -> bool:
         """Say whether the row asks somebody to act (and so stops at an acknowledgement)."""
-        return self.event in (
-            NotificationEvent.PAGE,
-            NotificationEvent.REMINDER,
-            NotificationEvent.ESCALATED,
-        )
+        return self.event in PAGES

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stewardmon.domain.incident import Address, Event, Incident
-from stewardmon.domain.notification import NotificationEvent
+from stewardmon.domain.notification import PAGES, NotificationEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,11 @@ class Call:
     turn: str
     actor: str = ""
     reason: str = ""
+
+    @property
+    def pages(self) -> bool:
+        """Say whether the call asks somebody to act."""
+        return self.event in PAGES
 
     def dedup_key(self, incident: str) -> str:
         """Return the key under which this call is made once, whatever crashes or retries."""
@@ -55,6 +60,26 @@ class Step:
 def still(incident: Incident) -> Step:
     """Return the step that changes nothing."""
     return Step(incident=incident)
+
+
+def tell(
+    incident: Incident, event: NotificationEvent, *, actor: str, reason: str
+) -> tuple[Call, ...]:
+    """Return the calls that tell everybody who was paged, save whoever has acknowledged."""
+    return tuple(
+        Call(
+            event=event,
+            level=incident.reached,
+            role="",
+            address=address,
+            contact=place,
+            turn=f"r{incident.round}.{incident.flips}",
+            actor=actor,
+            reason=reason,
+        )
+        for place, address in enumerate(incident.told)
+        if not (event is NotificationEvent.ACKNOWLEDGED and address.person == actor)
+    )
 
 
 def remember(incident: Incident, calls: tuple[Call, ...]) -> Incident:

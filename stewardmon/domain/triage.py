@@ -102,7 +102,8 @@ def depart(incident: Incident, over: Sequence[Alert], *, flapping: Flapping, now
     by = By(who="stewardmon", at=now, reason="no alert fires any more")
     last = replace(incident, alerts={})
     told = incident.flips <= flapping.limit
-    return Step(incident=last, events=(event,)).then(lambda one: resolve(one, by, told=told))
+    ended = Step(incident=last, events=(event,)).then(lambda one: resolve(one, by, told=told))
+    return ended if told else escalation.tell_later(ended, at=now + flapping.reopen_within)
 
 
 def mute(incident: Incident, mutes: Mapping[str, Mute], *, now: datetime) -> Step:
@@ -148,8 +149,25 @@ def _join(incident: Incident, arrival: Arrival, *, now: datetime) -> Step:
     event = Event(
         incident=incident.id, at=now, kind=EventKind.JOINED, detail=_names(arrival.alerts)
     )
+    joined = Step(incident=replace(incident, alerts=members), events=(event,))
     severity = _worst((incident.severity, *(alert.severity for alert in arrival.alerts)))
-    return Step(incident=replace(incident, alerts=members, severity=severity), events=(event,))
+    if severity == incident.severity:
+        return joined
+    return joined.then(lambda one: _raise(one, severity, arrival.route, now=now))
+
+
+def _raise(incident: Incident, severity: str, route: Route, *, now: datetime) -> Step:
+    """Begin the matrix anew: whoever waited for, or acknowledged, the lesser does not know this."""
+    taken = f"; {incident.acknowledged_by} had the lesser" if incident.acknowledged_by else ""
+    event = Event(
+        incident=incident.id,
+        at=now,
+        kind=EventKind.RAISED,
+        detail=f"from {incident.severity} to {severity}{taken}",
+    )
+    worse = replace(incident, severity=severity)
+    again = escalation.begin_again(worse, now=now + route.wait(severity))
+    return escalation.settled(Step(incident=again, events=(event,)))
 
 
 def _reopen(known: Incident, arrival: Arrival, *, book: Book, now: datetime) -> Step:
@@ -199,7 +217,14 @@ def _open(arrival: Arrival, *, book: Book, now: datetime) -> Step:
     event = Event(
         incident=incident.id, at=now, kind=EventKind.OPENED, detail=_names(arrival.alerts)
     )
-    return escalation.settled(Step(incident=incident, events=(event,)))
+    nobody = Event(
+        incident=incident.id,
+        at=now,
+        kind=EventKind.EXHAUSTED,
+        detail=f"policy {policy.name} has no levels: nobody is paged",
+    )
+    events = (event,) if policy.levels else (event, nobody)
+    return escalation.settled(Step(incident=incident, events=events))
 
 
 def _identity(key: str, now: datetime) -> str:

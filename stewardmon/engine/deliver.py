@@ -37,6 +37,7 @@ AT_ONCE: Final = 32  # sends in flight over all channels
 PER_CHANNEL: Final = 8  # sends in flight over one: a hanging channel holds up no other
 LONGEST_WAIT: Final = 1.0  # seconds between looks, for rows that another process left behind
 UNREACHABLE_AFTER: Final = 3  # failures of a person's last contact before the level moves on
+RESTED_BEFORE: Final = 4  # a channel whose rest was in vain this often is nobody's hope either
 PER_MINUTE: Final = 60  # messages over one channel that names no rate of its own
 
 Links = Callable[[Delivery], tuple[str, str]]
@@ -116,6 +117,10 @@ class Delivering:
                 )
             else:
                 await self._attempt(row)
+        except Exception as error:
+            # One message's bug must not cut off the others; its lease ends, and it is tried again.
+            log.exception("delivery_died", key=row.dedup_key)
+            self._bug(f"deliver:{row.channel}", error)
         finally:
             self._sending.discard(row.dedup_key)
             self._busy[row.channel] -= 1
@@ -207,7 +212,7 @@ class Delivering:
         contact = self._next(row) if verdict.falls_back else None
         then = () if contact is None else (_moved(row, *contact, now=now),)
         events = () if quiet and not then else self._event(row, kind, why)
-        if contact is None and self._next(row) is None and _is_hopeless(row):
+        if contact is None and self._next(row) is None and self._is_hopeless(row):
             await self._responder.unreachable(row, events, now=now)
         else:
             await self._responder.settle(row, events, now=now, then=then)
@@ -220,6 +225,11 @@ class Delivering:
             return None
         later = (one for one in roster.contacts(person) if one[0] > row.contact)
         return next(later, None)
+
+    def _is_hopeless(self, row: Delivery) -> bool:
+        """Say whether the level should not wait for this contact any longer."""
+        failures = max(row.attempts, self._circuit(row).failures - RESTED_BEFORE)
+        return row.state is DeliveryState.FAILED or failures >= UNREACHABLE_AFTER
 
     def _circuit(self, row: Delivery) -> Circuit:
         return self._circuits.get(row.channel, Circuit())
@@ -234,11 +244,6 @@ class Delivering:
                 detail=f"{whom}: {text}" if text else whom,
             ),
         )
-
-
-def _is_hopeless(row: Delivery) -> bool:
-    """Say whether the level should not wait for this contact any longer."""
-    return row.state is DeliveryState.FAILED or row.attempts >= UNREACHABLE_AFTER
 
 
 def _moved(row: Delivery, place: int, contact: Contact, *, now: datetime) -> Delivery:

@@ -135,7 +135,7 @@ class Responder:
             draft = Draft({**self.incidents, ident: incident})
             draft.add(act(incident))
             await self._commit(draft, now=now)
-            return draft.incidents[ident]
+            return self.incidents.get(ident, incident)
 
     async def begin(self, step: Step, *, now: datetime) -> Incident:
         """Open an incident that no alert caused: a drill."""
@@ -171,7 +171,7 @@ class Responder:
             said = Step(incident=incident, events=(event,))
             draft = Draft(self.incidents)
             draft.add(
-                said.then(lambda one: escalation.pull_next(one, roster=self.book.roster, now=now))
+                said.then(lambda one: escalation.pass_on(one, roster=self.book.roster, now=now))
             )
             await self._commit(draft, now=now)
 
@@ -253,7 +253,7 @@ class Responder:
         alerts: tuple[Alert, ...] = (),
         forgotten: tuple[str, ...] = (),
     ) -> None:
-        steps = tuple(self._with_first_pages(step) for step in draft.steps())
+        steps = tuple([await self._heard(step) for step in draft.steps()])
         desk = Desk(
             roster=self.book.roster,
             facts=self.facts,
@@ -269,20 +269,31 @@ class Responder:
         if steps:
             self.moved.set()
 
-    def _with_first_pages(self, step: Step) -> Step:
-        """Keep the pages of an outage that ended before anybody was reached: late beats never.
+    async def _heard(self, step: Step) -> Step:
+        """Let the end be told to those who heard of the beginning, or still will.
 
-        They leave before the resolve, because rows to one address leave in order.
+        Pages of an outage that ended before anybody was reached are kept: late beats never, and
+        rows to one address leave in order, so that the resolve comes after them.
         """
-        if step.incident.open or not step.cancels:
+        ident = step.incident.id
+        pages = [row for row in self.ledger.waiting_of(ident) if row.pages] if step.cancels else []
+        # What is under way may arrive; for an incident that is over, that is not enough.
+        over = not step.incident.open
+        unsent = {_address(row) for row in pages if over or row.lease_until is None}
+        if not unsent:
             return step
-        unsent = {
-            Address(row.person, row.channel, row.to)
-            for row in self.ledger.waiting()
-            if row.incident == step.incident.id and row.pages
-        }
-        reached = set(step.incident.told) - unsent
-        return step if reached else replace(step, cancels="")
+        rows = await self.ledger.deliveries(ident)
+        sent = {_address(row) for row in rows if row.pages and row.state is DeliveryState.SENT}
+        unheard = unsent - sent
+        if over and not set(step.incident.told) - unheard:
+            return replace(step, cancels="")
+        fresh = {call.address for call in step.calls if call.pages}
+        told = tuple(one for one in step.incident.told if one not in unheard - fresh)
+        return replace(
+            step,
+            incident=replace(step.incident, told=told),
+            calls=tuple(one for one in step.calls if one.pages or one.address not in unheard),
+        )
 
     async def _settle(
         self, row: Delivery, events: Sequence[Event], then: Sequence[Delivery], *, now: datetime
@@ -317,7 +328,9 @@ class Responder:
             for mark in incident.alerts.keys() - held.keys():
                 self._home[mark] = incident.id
         self.incidents[incident.id] = incident
-        self._newest[incident.group_key] = incident.id
+        newest = self.incidents.get(self._newest.get(incident.group_key, ""))
+        if newest is None or newest.opened_at <= incident.opened_at:
+            self._newest[incident.group_key] = incident.id
         if incident.alerts:
             self._last.pop(incident.id, None)
 
@@ -380,10 +393,14 @@ def _rule_of(alert: Alert) -> str:
     return alert.rule
 
 
+def _address(row: Delivery) -> Address:
+    return Address(row.person, row.channel, row.to)
+
+
 def _told(incident: Incident, row: Delivery, then: Sequence[Delivery]) -> tuple[Incident, ...]:
     """Return the incident that knows its new addresses and drops one that failed; none if same."""
     failed = row.pages and row.state is DeliveryState.FAILED
-    gone = Address(row.person, row.channel, row.to) if failed else None
+    gone = _address(row) if failed else None
     added = (Address(one.person, one.channel, one.to) for one in then)
     told = tuple(dict.fromkeys((*(one for one in incident.told if one != gone), *added)))
     return () if told == incident.told else (replace(incident, told=told),)

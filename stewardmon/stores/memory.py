@@ -92,6 +92,13 @@ class MemoryStore:
         self._outbox.update((row.dedup_key, row) for row in due)
         return due
 
+    async def release(self) -> None:
+        """Let every lease go."""
+        self._outbox = {row.dedup_key: replace(row, lease_until=None) for row in self._rows()}
+        for key, reason in self._withdrawn.items():
+            self._settle_cancelled(key, reason)
+        self._withdrawn.clear()
+
     async def deliveries(self, incident: str) -> Sequence[Delivery]:
         """Return one incident's outbox rows, oldest first."""
         return [row for row in self._rows() if row.incident == incident]

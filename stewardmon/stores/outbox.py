@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, exists, or_, select, text, true, update
 
 from stewardmon.domain.notification import Delivery, DeliveryState
 from stewardmon.stores import rows
@@ -65,6 +65,28 @@ def cancel(connection: Connection, cancels: Mapping[str, str]) -> None:
         )
 
 
+def release(connection: Connection) -> None:
+    """Let every lease go: rows whose sender died are claimed again at once."""
+    held = outbox.c.lease_until.is_not(None)
+    connection.execute(
+        update(outbox).where(outbox.c.state == _PENDING, held).values(lease_until=None)
+    )
+    _drop_withdrawn(connection, true())
+
+
+def _drop_withdrawn(connection: Connection, free: ColumnElement[bool]) -> None:
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.state == _PENDING, free, outbox.c.withdrawn.is_not(None))
+        .values(
+            state=_CANCELLED,
+            error=outbox.c.withdrawn,
+            withdrawn=None,
+            lease_until=None,
+        )
+    )
+
+
 def claim(
     connection: Connection,
     *,
@@ -77,16 +99,7 @@ def claim(
     at = rows.micros(now)
     free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= at)
     pending = outbox.c.state == _PENDING
-    connection.execute(
-        update(outbox)
-        .where(pending, free, outbox.c.withdrawn.is_not(None))
-        .values(
-            state=_CANCELLED,
-            error=outbox.c.withdrawn,
-            withdrawn=None,
-            lease_until=None,
-        )
-    )
+    _drop_withdrawn(connection, free)
     earlier = outbox.alias("earlier")
     waits = exists().where(
         earlier.c.incident == outbox.c.incident,

@@ -70,6 +70,10 @@ class SqlStore:
 
         return await self._writer.run(job)
 
+    async def release(self) -> None:
+        """Let every lease go."""
+        await self._writer.run(outbox.release)
+
     async def deliveries(self, incident: str) -> Sequence[Delivery]:
         """Return the outbox rows of one incident, oldest first."""
         return await self._reader.run(lambda connection: queries.deliveries(connection, incident))

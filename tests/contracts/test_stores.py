@@ -395,3 +395,22 @@ async def test_a_storm_is_one_change(store: Store, reopen: Reopen) -> None:
     saved = await (await reopen()).load()
     assert len(saved.alerts) == 2_000
     assert saved.incidents == (replace(storm, reached=1),)
+
+
+async def test_what_a_dead_sender_held_is_claimed_at_once(store: Store, reopen: Reopen) -> None:
+    await store.commit(Change(deliveries=(delivery(),)))
+    await claim(store)
+    after = await reopen()
+    assert await claim(after) == []
+    await after.release()
+    assert await claim(after) == [delivery().dedup_key]
+
+
+async def test_what_a_dead_sender_held_and_was_taken_back_is_never_sent(store: Store) -> None:
+    await store.commit(Change(deliveries=(delivery(),)))
+    await claim(store)
+    await store.commit(Change(cancels={"i1": "acknowledged by dev-a"}))
+    await store.release()
+    assert await store.unsettled() == []
+    [row] = await store.deliveries("i1")
+    assert (row.state, row.error) == (DeliveryState.CANCELLED, "acknowledged by dev-a")

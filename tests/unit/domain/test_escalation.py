@@ -86,9 +86,57 @@ def test_with_nobody_reachable_it_says_so_and_tries_again() -> None:
     empty = roster()
     moved = step(opened(), roster=empty)
     assert EventKind.EXHAUSTED in kinds(moved)
-    assert moved.incident.next_step_at is not None
-    later = escalation.step(moved.incident, roster=EVERYBODY, now=moved.incident.next_step_at)
-    assert called(later) == ["L4 cto"]
+    assert moved.incident.next_step_at == at(minutes=5)
+    later = step(moved.incident, minutes=5)
+    assert called(later) == ["L1 dev"]
+    assert later.cancels == "round 2 of the matrix has begun"
+
+
+def test_trying_again_to_reach_anybody_fills_no_timeline() -> None:
+    incident = step(opened(), roster=roster()).incident
+    heard: list[EventKind] = []
+    for minute in range(0, 600, 5):
+        moved = step(incident, roster=roster(), minutes=minute)
+        heard += kinds(moved)
+        incident = moved.incident
+    assert heard == []
+    assert called(step(incident, minutes=600)) == ["L1 dev"]
+
+
+def test_a_warning_in_everybody_s_quiet_hours_waits_for_the_morning() -> None:
+    night = QuietHours(start=time(22), end=time(7))  # in Berlin: until 06:00 UTC, three hours on
+    people = [person(one, quiet_hours=night) for one in ("dev", "senior", "lead", "cto")]
+    plain = replace(MATRIX, repeat_last=None)
+    incident = replace(opened(), severity="warning", policy=plain)
+    heard: list[tuple[int, str]] = []
+    for minute in range(0, 240, 5):
+        moved = step(incident, roster=roster(*people), minutes=minute)
+        heard += [(minute, one) for one in called(moved)]
+        incident = moved.incident
+    assert heard == [(180, "L1 dev"), (210, "L2 senior")]
+
+
+def test_a_matrix_in_which_every_delivery_fails_begins_anew_instead_of_spinning() -> None:
+    incident = step(opened()).incident
+    heard: list[str] = []
+    for _ in range(3):
+        moved = escalation.pass_on(incident, roster=EVERYBODY, now=at(seconds=9))
+        heard += called(moved)
+        incident = moved.incident
+    assert heard == ["L2 senior", "L3 lead", "L4 cto"]
+    last = escalation.pass_on(incident, roster=EVERYBODY, now=at(seconds=9))
+    assert called(last) == []
+    assert kinds(last) == [EventKind.EXHAUSTED]
+    assert last.incident.next_step_at == at(minutes=5, seconds=9)
+    assert called(step(last.incident, minutes=6)) == ["L1 dev"]
+
+
+def test_to_escalate_what_somebody_has_never_takes_it_from_them() -> None:
+    taken = answers.acknowledge(step(opened()).incident, By(who="dev", at=at(minutes=1)))
+    by = By(who="dev", at=at(minutes=2), reason="need help")
+    moved = answers.escalate(taken.incident, by, roster=roster())
+    assert called(moved) == []
+    assert moved.incident.acknowledged_by == "dev"
 
 
 def test_an_acknowledgement_stops_everything_at_once() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from stewardmon.domain import escalation, triage
+from stewardmon.domain import answers, escalation, triage
 from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.answers import By
 from stewardmon.domain.incident import EventKind, Incident, IncidentState
 from stewardmon.domain.labels import Labels, Matcher, Op
 from stewardmon.domain.muting import Mute, MuteKind
@@ -15,6 +16,7 @@ from stewardmon.domain.step import Step
 from stewardmon.domain.triage import Flapping
 from tests.support.builders import BOOK, EVERYBODY, MATRIX, at, firing
 
+DEV = By(who="dev", at=at(minutes=2))
 SILENCED = Mute(kind=MuteKind.SILENCE, by="s1", reason="deploy")
 
 
@@ -79,6 +81,36 @@ def test_the_worst_severity_counts() -> None:
     assert admitted(firing(job="b"), known=first).incident.severity == "critical"
 
 
+def test_a_worse_alert_begins_the_matrix_anew_and_at_once() -> None:
+    waiting = admitted(firing(job="a", severity="warning")).incident
+    assert waiting.next_step_at == at(seconds=30)
+    raised = admitted(firing(job="b"), known=waiting, seconds=5)
+    assert raised.incident.next_step_at == at(seconds=5)
+    assert [event.kind for event in raised.events] == [EventKind.JOINED, EventKind.RAISED]
+
+
+def test_whoever_took_the_lesser_is_paged_for_the_worse() -> None:
+    paging = paged(admitted(firing(job="a", severity="warning")).incident, minutes=1).incident
+    taken = answers.acknowledge(paging, By(who="dev", at=at(minutes=2))).incident
+    raised = admitted(firing(job="b"), known=taken, minutes=3)
+    assert raised.incident.state is IncidentState.OPEN
+    assert "dev had the lesser" in raised.events[-1].detail
+    assert [call.address.person for call in paged(raised.incident, minutes=3).calls] == ["dev"]
+
+
+def test_an_equal_alert_leaves_an_acknowledgement_alone() -> None:
+    taken = answers.acknowledge(paged(admitted(firing(job="a")).incident).incident, DEV).incident
+    assert admitted(firing(job="b"), known=taken, minutes=3).incident.acknowledged_by == "dev"
+
+
+def test_a_policy_without_levels_says_in_the_timeline_that_nobody_is_paged() -> None:
+    book = replace(BOOK, policies={"matrix": replace(MATRIX, levels=())})
+    (arrival,) = triage.arrivals([firing()], book.routes)
+    opened = triage.admit(arrival, None, book=book, now=at())
+    assert opened.events[-1].detail == "policy matrix has no levels: nobody is paged"
+    assert opened.incident.next_step_at is None
+
+
 def test_it_is_over_with_its_last_alert_and_everybody_called_is_told() -> None:
     incident = paged(admitted(firing(job="a"), firing(job="b")).incident).incident
     one = triage.depart(
@@ -119,7 +151,18 @@ def test_flapping_is_said_once_and_then_waits_until_it_is_steady() -> None:
 
 def test_recoveries_of_a_flapping_incident_are_not_told_each_time() -> None:
     incident = replace(paged(admitted(firing()).incident).incident, flips=4)
-    assert over(incident, minutes=1).calls == ()
+    gone = over(incident, minutes=1)
+    assert gone.calls == ()
+    assert gone.incident.next_step_at == at(minutes=3)
+
+
+def test_the_end_of_a_flapping_incident_is_told_once_it_has_stayed_away() -> None:
+    incident = replace(paged(admitted(firing()).incident).incident, flips=4)
+    gone = over(incident, minutes=1).incident
+    told = paged(gone, minutes=3)
+    assert [call.event.value for call in told.calls] == ["resolved"]
+    assert told.incident.next_step_at is None
+    assert paged(told.incident, minutes=9).calls == ()
 
 
 def test_an_incident_rests_while_all_its_alerts_are_muted() -> None:
