@@ -343,6 +343,7 @@ class App:
             self._series.trim(now_ms)
             self._evaluating.evaluator.forget(now_ms - KEEP_AT_LEAST_MS)
             now = self._clock.now()
+            await self._ledger.tend(now=now)
             await self._silences.tend(now=now)
             await self._rota.tend(now=now)
             await self._drills.tend(now=now)

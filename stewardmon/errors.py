@@ -5,6 +5,7 @@ StewardmonError
 ├── ExpressionError    a PromQL expression or a short condition cannot be accepted
 ├── EvaluationError    an accepted expression failed on the data of the moment
 ├── StoreError         the state could not be read or written
+│   └── DeposedError   another process leads: this one must neither decide nor page
 ├── DeliveryError      a channel could not deliver; says whether trying again can help
 └── UsageError         a command was called with arguments that cannot work
 """
@@ -32,6 +33,10 @@ class EvaluationError(StewardmonError):
 
 class StoreError(StewardmonError):
     """The state could not be read or written."""
+
+
+class DeposedError(StoreError):
+    """Another process leads now: stop deciding and paging, and ask to lead again."""
 
 
 class UsageError(StewardmonError):

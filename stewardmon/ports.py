@@ -169,6 +169,9 @@ class Store(Protocol):
     async def events_between(self, start: datetime, end: datetime) -> Sequence[Event]:
         """Return all timeline lines of a span in order: for reports and `why`."""
 
+    async def prune(self, *, now: datetime) -> None:
+        """Forget incidents that ended long ago, with their timelines and messages."""
+
 
 Points = Sequence[tuple[int, float]]
 

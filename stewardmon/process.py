@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import secrets
 import signal
 import socket
@@ -25,9 +26,11 @@ from stewardmon.config import Config, load
 from stewardmon.config.environment import Runtime
 from stewardmon.domain.change import Change
 from stewardmon.engine.deadman import EVERY, Ping
-from stewardmon.errors import StewardmonError
+from stewardmon.engine.lead import keep_leading, wait_to_lead
+from stewardmon.errors import DeposedError, StewardmonError
 from stewardmon.ports import Clock, Context, Store
-from stewardmon.stores import open_store
+from stewardmon.stores import leadership, open_store
+from stewardmon.stores.leadership import Leadership
 from stewardmon.web.guard import LOOPBACK, Access
 from stewardmon.web.links import Links
 from stewardmon.web.server import Server
@@ -71,8 +74,10 @@ async def daemon(
     """Bring a daemon up, and down again at the end of the block.
 
     The port is bound before anything is opened, so that a second daemon says so at once and
-    touches nothing.
+    touches nothing. Of several daemons on one PostgreSQL the others wait here until they may lead.
+    Raises DeposedError when this one has led and another does now.
     """
+    clock = clock or SystemClock()
     listening = bind(runtime.host, runtime.port)
     port = listening.getsockname()[1]
     host = f"[{runtime.host}]" if ":" in runtime.host else runtime.host
@@ -82,6 +87,7 @@ async def daemon(
         store, history = open_store(runtime.state)
         await store.open()
         await history.open()
+        right = await _led(store, clock)
     except BaseException:
         listening.close()
         raise
@@ -89,13 +95,13 @@ async def daemon(
     links = Links(await _link_secret(store), public)
     app = App(
         Parts(
-            clock=clock or SystemClock(),
+            clock=clock,
             store=store,
             history=history,
             config=config,
             load=load_config,
             links=links.of,
-            signs_of_life=_signs_of_life(runtime, clock or SystemClock()),
+            signs_of_life=_signs_of_life(runtime, clock),
             location=runtime.location or socket.gethostname(),
             external_url=public,
         )
@@ -103,19 +109,36 @@ async def daemon(
     server = Server(app.live, links=links, access=_access(runtime), listening=listening)
     try:
         await app.start()
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as loops:
             tasks = [
-                group.create_task(app.run(), name="app"),
-                group.create_task(server.run(), name="web"),
+                loops.create_task(app.run(), name="app"),
+                loops.create_task(server.run(), name="web"),
+                loops.create_task(keep_leading(right, app.live.ledger, clock), name="lead"),
             ]
             try:
                 yield Running(app=app, url=url)
             finally:
                 for task in tasks:
                     task.cancel()
+    except BaseExceptionGroup as group:
+        raise _deposed(group) or group from None
     finally:
         await app.close()
+        await right.release()
         listening.close()
+
+
+async def _led(store: Store, clock: Clock) -> Leadership:
+    """Return the right to decide over the state, once this process has it."""
+    right = leadership(store, holder=f"{socket.gethostname()}:{os.getpid()}")
+    await wait_to_lead(right, clock)
+    return right
+
+
+def _deposed(group: BaseExceptionGroup[BaseException]) -> DeposedError | None:
+    """Return why this process must stop, None where it fell over something else."""
+    found = group.subgroup(DeposedError)
+    return None if found is None else DeposedError(str(found.exceptions[0]))
 
 
 def _access(runtime: Runtime) -> Access:

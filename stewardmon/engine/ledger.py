@@ -15,11 +15,12 @@ from stewardmon import metrics
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Incident
 from stewardmon.domain.notification import Delivery, DeliveryState
-from stewardmon.errors import StoreError
+from stewardmon.errors import DeposedError, StoreError
 from stewardmon.ports import Saved, Store
 
 log = structlog.get_logger()
 
+PRUNE_EVERY: Final = timedelta(days=1)
 BACKLOG_LIMIT: Final = 10_000  # changes kept while the store fails; older ones are shed, counted
 
 
@@ -34,6 +35,8 @@ class Ledger:
         self.store = store
         self.trouble = ""
         self.news = asyncio.Event()
+        self.deposed = asyncio.Event()
+        self._pruned_at: datetime | None = None
         self._open: dict[str, Delivery] = {}
         self._of: dict[str, set[str]] = defaultdict(set)  # incidents' keys in `_open`
         self._withdrawn: dict[str, str] = {}  # taken back while a sender held them: key → why
@@ -133,6 +136,16 @@ class Ledger:
             self._fail(error)
             return None
 
+    async def tend(self, *, now: datetime) -> None:
+        """Forget what ended long ago, once a day; a store that fails forgets it another day."""
+        if self._pruned_at is not None and now - self._pruned_at < PRUNE_EVERY:
+            return
+        self._pruned_at = now
+        try:
+            await self.store.prune(now=now)
+        except StoreError as error:
+            log.warning("prune_failed", error=str(error))
+
     def _from_memory(
         self, *, now: datetime, until: datetime, limit: int, busy: frozenset[str]
     ) -> Sequence[Delivery]:
@@ -201,6 +214,10 @@ class Ledger:
 
     def _fail(self, error: StoreError) -> None:
         metrics.STORE_ERRORS.inc()
+        if isinstance(error, DeposedError):
+            # Not a failing disk: whoever leads now pages. Going on from memory would page twice.
+            self.deposed.set()
+            raise error
         if not self.trouble:
             log.error("store_failing", error=str(error))
         self.trouble = str(error)

@@ -40,7 +40,7 @@ def open_store(url_or_path: str) -> tuple[Store, History]:
 def leadership(store: Store, *, holder: str) -> Leadership:
     """Return the right to decide over a state; only on PostgreSQL somebody else may have it.
 
-    `holder` names this process for people. Once led, a state raises fence.DeposedError from commit
+    `holder` names this process for people. Once led, a state raises DeposedError from commit
     and claim when another process has taken over.
     """
     if isinstance(store, MemoryStore):

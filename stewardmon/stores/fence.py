@@ -6,15 +6,11 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from stewardmon.errors import StoreError
+from stewardmon.errors import DeposedError
 from stewardmon.stores.schema import leader
 
 ROW: Final = 1
 """The one row of the table `leader`."""
-
-
-class DeposedError(StoreError):
-    """Another process leads now: stop deciding and paging, and ask to lead again."""
 
 
 def check(connection: Connection, epoch: int | None) -> None:

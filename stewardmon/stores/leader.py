@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text, update
 
-from stewardmon.errors import StoreError
+from stewardmon.errors import DeposedError, StoreError
 from stewardmon.stores import fence, rows
 from stewardmon.stores.dialect import Dialect
 from stewardmon.stores.lane import Lane
@@ -39,16 +39,25 @@ class AdvisoryLeadership:
         self._holder = holder
         self._lane = Lane(dialect, "leadership", sticky=True)
         self._epoch: int | None = None
+        self._led: int | None = None
 
     async def acquire(self, *, now: datetime) -> bool:
-        """Ask to lead; say whether this process leads now. Raises StoreError."""
+        """Ask to lead; say whether this process leads now.
+
+        Raises DeposedError where another has led since this one last did, because what it knows is
+        old; StoreError where the state cannot be asked.
+        """
         if self._epoch is not None:
             return await self.renew(now=now)
         self._lane.start()
-        self._epoch = await self._lane.run(lambda connection: self._take(connection, now))
-        if self._epoch is not None:
-            self._store.epoch = self._epoch
-        return self._epoch is not None
+        taken = await self._lane.run(lambda connection: self._take(connection, now))
+        if taken is None:
+            return False
+        if self._led is not None and taken != self._led + 1:
+            await self._let_go()
+            raise DeposedError("another stewardmon has led meanwhile: this one knows the past only")
+        self._epoch = self._led = self._store.epoch = taken
+        return True
 
     async def renew(self, *, now: datetime) -> bool:
         """Say whether this process still leads; never raises."""

@@ -25,7 +25,7 @@ class SqlStore:
     """ports.Store over SQLAlchemy Core: writes in one thread, reads in another beside it.
 
     `epoch`, where stores.leader has set it, stands in every decision's transaction: commit and
-    claim raise fence.DeposedError once another process leads.
+    claim raise DeposedError once another process leads.
     """
 
     def __init__(self, dialect: Dialect) -> None:

@@ -12,10 +12,9 @@ import pytest
 
 from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.change import Change
-from stewardmon.errors import StoreError
+from stewardmon.errors import DeposedError, StoreError
 from stewardmon.ports import Store
 from stewardmon.stores import leadership, open_store
-from stewardmon.stores.fence import DeposedError
 from stewardmon.stores.leadership import Leadership
 from stewardmon.stores.postgres import PostgresDialect
 from stewardmon.stores.sql import SqlStore
@@ -136,3 +135,29 @@ def backends(server: PostgresServer, database: str) -> list[int]:
     wanted = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s"
     with psycopg.connect(server.url) as connection:
         return [pid for (pid,) in connection.execute(wanted, [database, "stewardmon"])]
+
+
+async def test_whoever_led_before_another_did_knows_the_past_only(
+    members: tuple[Member, Member], database: str
+) -> None:
+    (_, a), (_, b) = members
+    assert await a.acquire(now=T0)
+    _end_connections(database)
+    assert not await a.renew(now=T0)
+    assert await a.acquire(now=T0)  # nobody else has led: it goes on
+    _end_connections(database)
+    assert not await a.renew(now=T0)
+    assert await b.acquire(now=T0)
+    await b.release()
+    with pytest.raises(DeposedError, match="meanwhile"):
+        await a.acquire(now=T0)
+
+
+def _end_connections(database: str) -> None:
+    """End whoever holds an advisory lock, as a network that breaks does."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
