@@ -43,5 +43,10 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "tls": "tls",
         "dns": "dns",
         "backup": "backup",
+        "logs": "logs",
+        "sentry": "sentry",
+        "statuspage": "statuspage",
+        "supabase": "supabase",
+        "vercel": "vercel",
     }
 )

@@ -46,8 +46,10 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     def expect_ok(self) -> None:
-        """Raise Failure unless the status is a 2xx."""
+        """Raise Failure unless the status is a 2xx, and all of the body was read."""
         if 200 <= self.status < 300:
+            if self.too_large:
+                raise Failure(Reason.TOO_LARGE, f"{self.where} sent more than {LIMIT >> 20} MiB")
             return
         state, reason, meaning = _CLASSES.get(
             self.status, (State.DOWN, Reason.STATUS, "that is no success")
@@ -63,8 +65,6 @@ class Answer:
     def document(self) -> Any:
         """Return the body as JSON; raises Failure where the status or the body is not right."""
         self.expect_ok()
-        if self.too_large:
-            raise Failure(Reason.TOO_LARGE, f"{self.where} sent more than {LIMIT >> 20} MiB")
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
