@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "dns": "dns",
         "backup": "backup",
         "logs": "logs",
+        "security": "security",
         "sentry": "sentry",
         "statuspage": "statuspage",
         "supabase": "supabase",
