@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "dns": "dns",
         "backup": "backup",
         "logs": "logs",
+        "page": "page",
         "security": "security",
         "sentry": "sentry",
         "statuspage": "statuspage",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated, Final, Literal
 
+import orjson
 from psycopg import sql
 from pydantic import AfterValidator, Field, FilePath
 
@@ -25,8 +26,8 @@ from stewardmon.probes.postgres import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.progress import Progress
-from stewardmon.probes.rest import Client, failed, summed
-from stewardmon.settings import Settings
+from stewardmon.probes.rest import Answer, Client, failed, summed
+from stewardmon.settings import Secret, Settings
 
 Service = Literal["auth", "rest", "storage"]
 _PATHS: Final[Mapping[str, str]] = {
@@ -53,7 +54,7 @@ class SupabaseSettings(Settings):
     """One project: its URL, the key that browsers hold, and the tables that strangers must not see.
 
     `database` is asked whether a table that shows nothing holds anything: only then has row level
-    security shown itself.
+    security shown itself. With `email` and `password` a synthetic user signs in.
     """
 
     url: Annotated[str, AfterValidator(_base)]
@@ -61,6 +62,8 @@ class SupabaseSettings(Settings):
     services: tuple[Service, ...] = ("auth", "rest", "storage")
     tables: tuple[Annotated[str, AfterValidator(_table)], ...] = Field(default=(), max_length=20)
     database: DatabaseUrl | None = None
+    email: str | None = None
+    password: Secret | None = None
     verify: bool | FilePath = True
 
 
@@ -98,6 +101,8 @@ class SupabaseProbe:
                 group.create_task(self._exposed(name), name=f"supabase:{name}")
                 for name in self.settings.tables
             ]
+            if self.settings.email is not None:
+                services.append(group.create_task(self._sign_in(), name="supabase:sign-in"))
         progress.leave()
         found = [task.result() for task in (*tables, *services)]
         failures = [one.failure for one in found if one.failure is not None]
@@ -136,6 +141,29 @@ class SupabaseProbe:
             ),
             failure=failure,
         )
+
+    async def _sign_in(self) -> _Found:
+        """Sign the synthetic user in; what comes back is not kept."""
+        password = self.settings.password
+        body = {
+            "email": self.settings.email,
+            "password": "" if password is None else password.get_secret_value(),
+        }
+        failure = None
+        try:
+            answer = await self._client.ask(
+                self.settings.url + "/auth/v1/token?grant_type=password",
+                Progress(),
+                method="POST",
+                headers={"Content-Type": "application/json"},
+                body=orjson.dumps(body),
+            )
+            _signed_in(answer)
+        except Failure as error:
+            failure = Failure(error.reason, f"sign-in: {error.detail}", state=error.state)
+        label = {"service": "sign-in"}
+        up = Measurement("stewardmon_supabase_service_up", float(failure is None), label)
+        return _Found(measurements=(up,), failure=failure)
 
     async def _exposed(self, table: str) -> _Found:
         """Ask how many rows a stranger may count: HEAD, so that none of them is sent."""
@@ -182,6 +210,15 @@ class SupabaseProbe:
         return "" if row.get("filled") else f"{table} is empty: row level security was not tried"
 
 
+def _signed_in(answer: Answer) -> None:
+    if answer.status in (400, 401, 403, 422):
+        detail = f"{answer.where} refuses the synthetic user"
+        raise Failure(Reason.AUTH, detail, state=State.MISCONFIGURED)
+    session = answer.document()
+    if not isinstance(session, dict) or not session.get("access_token"):
+        raise Failure(Reason.BODY, f"{answer.where} answered without a session")
+
+
 _RLS: Final = "stewardmon_supabase_rls_exposed"
 _ORDER: Final = (State.DOWN, State.MISCONFIGURED, State.DEGRADED, State.UNKNOWN)
 
@@ -209,7 +246,7 @@ def make(settings: SupabaseSettings, shared: Context) -> SupabaseProbe:
 
 
 def _cost(settings: SupabaseSettings) -> Cost:
-    asked = len(settings.services) + len(settings.tables)
+    asked = len(settings.services) + len(settings.tables) + (settings.email is not None)
     return Cost(requests=asked, connections=len(settings.tables) if settings.database else 0)
 
 

@@ -44,6 +44,7 @@ LEAST: Final[dict[str, Any]] = {
     "openai_embeddings": {"url": "http://127.0.0.1:%d/v1", "key": KEY, "model": "tiny"},
     "openai_costs": {"url": "http://127.0.0.1:%d/v1", "key": KEY},
     "backup": {"url": f"http://user:{SECRET}@127.0.0.1:%d/?list-type=2&token={SECRET}"},
+    "page": {"url": f"http://user:{SECRET}@127.0.0.1:%d/?token={SECRET}"},
     "security": {"url": "http://127.0.0.1:%d"},
     "sentry": {"dsn": f"http://{SECRET}@127.0.0.1:%d/1"},
     "statuspage": {"url": "http://127.0.0.1:%d"},

@@ -48,7 +48,10 @@ async def ask(platform: Platform, kind: str) -> Outcome:
             "anon_key": identity.anon_key,
             "tables": ["receipts", "agent_logs", "nothing_of_the_kind"],
             "database": platform.direct_database_url,
+            "email": platform.user.email,
+            "password": platform.user.password,
         },
+        "page": {"url": platform.app_url + "/"},
         "statuspage": {"url": platform.status_url, "components": ["Chat Completions"]},
         "sentry": {
             "dsn": platform.sentry_dsn,
@@ -65,7 +68,7 @@ async def ask(platform: Platform, kind: str) -> Outcome:
     return await asked(kind.partition("_")[0], timeout=10, **settings[kind])
 
 
-KINDS = ["backup", "backup_api", "supabase", "statuspage", "sentry", "logs", "vercel"]
+KINDS = ["backup", "backup_api", "supabase", "statuspage", "sentry", "logs", "vercel", "page"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -89,6 +92,8 @@ async def test_nothing_is_wrong(platform: Platform, kind: str) -> None:
         (Fault.OPENAI_INCIDENT, "statuspage", State.DEGRADED, Reason.PROVIDER),
         (Fault.SENTRY_DOWN, "sentry", State.DOWN, Reason.STATUS),
         (Fault.SENTRY_STALE, "sentry", State.DEGRADED, Reason.STALE),
+        (Fault.PAGE_HEAVY, "page", State.DEGRADED, Reason.FINDING),
+        (Fault.COMPRESSION_OFF, "page", State.DEGRADED, Reason.FINDING),
         (Fault.APP_DOWN, "vercel", State.DOWN, Reason.REFUSED),
     ],
 )
@@ -148,3 +153,15 @@ async def test_what_was_counted_is_told(platform: Platform) -> None:
     await platform.faults.on(Fault.SECURITY_RLS_OPEN.value)
     numbers = measured(await ask(platform, "supabase"))
     assert numbers["stewardmon_supabase_rls_exposed{table=receipts}"] == 1
+
+
+async def test_a_user_who_cannot_sign_in_is_told(platform: Platform) -> None:
+    outcome = await asked(
+        "supabase",
+        url=platform.supabase_url,
+        anon_key=platform.identity.anon_key,
+        email=platform.user.email,
+        password="wrong",
+    )
+    assert (outcome.state, outcome.reason) == (State.MISCONFIGURED, Reason.AUTH)
+    assert measured(outcome)["stewardmon_supabase_service_up{service=sign-in}"] == 0
