@@ -18,6 +18,7 @@ VERBS: Final = {
     "check": "Say everything that is wrong with the configuration.",
     "demo": "See an outage from fault to resolve on a simulated platform.",
     "probe": "Ask one probe once and show what it measured.",
+    "preflight": "Go through the guide's check-lists once, before or after a deployment.",
     "rules": "Explain, test, export and replay rules.",
     "oncall": "Say who is on call, show the calendar, drill a level.",
     "incident": "List, show, acknowledge, snooze and resolve incidents; say why.",
