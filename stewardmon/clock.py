@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
-
-DRIFT: Final = timedelta(seconds=2)  # what two good clocks may differ by; more is a step
-SLEW: Final = 0.05  # how much faster or slower time runs while a step is caught up
-TOLD: Final = 0.1  # seconds of change in the offset that are worth telling
 
 
 class SystemClock:
@@ -35,55 +28,6 @@ class SystemClock:
                 await event.wait()
         except TimeoutError:
             return
-
-
-class SteadyClock(SystemClock):
-    """Wall time that nobody can step: it goes on evenly, and follows the machine's clock slowly.
-
-    A clock that is set forward must not page four levels at once, one that is set back must not
-    evaluate an hour twice. Drift forward of up to `DRIFT` is adopted at once; everything else is
-    caught up by running 5 % faster or slower, so that time never goes back. `tell` is handed how
-    many seconds the machine's clock is ahead, whenever that changes. Time spent asleep counts.
-    """
-
-    def __init__(
-        self,
-        *,
-        tell: Callable[[float], None] = lambda _: None,
-        wall: Callable[[], datetime] | None = None,
-        steady: Callable[[], float] | None = None,
-    ) -> None:
-        self._tell = tell
-        self._wall = wall or super().now
-        self._steady = steady or _since_boot
-        self._now = self._wall()
-        self._at = self._steady()
-        self._offset = 0.0
-
-    def now(self) -> datetime:
-        """Return the steady wall-clock time, aware, in UTC."""
-        wall, at = self._wall(), self._steady()
-        passed = timedelta(seconds=max(0.0, at - self._at))
-        self._at = at
-        expected = self._now + passed
-        offset = wall - expected
-        if timedelta(0) <= offset <= DRIFT:
-            self._now = wall
-        else:
-            most = passed * SLEW
-            self._now = expected + max(-most, min(most, offset))
-        left = (wall - self._now).total_seconds()
-        if abs(left - self._offset) >= TOLD:
-            self._offset = left
-            self._tell(left)
-        return self._now
-
-
-def _since_boot() -> float:
-    """Return seconds since the start, with those asleep where the kernel counts them."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class FastClock(SystemClock):

@@ -17,11 +17,11 @@ from typing import Final
 
 import structlog
 
-from stewardmon import __version__, metrics, telemetry
+from stewardmon import __version__, telemetry
 from stewardmon.app import App, Parts
 from stewardmon.channels.http_client import HttpSender, Request
 from stewardmon.channels.settings import HttpSettings
-from stewardmon.clock import SteadyClock
+from stewardmon.clock import SystemClock
 from stewardmon.config import Config, load
 from stewardmon.config.environment import Runtime
 from stewardmon.domain.change import Change
@@ -77,7 +77,7 @@ async def daemon(
     touches nothing. Of several daemons on one PostgreSQL the others wait here until they may lead.
     Raises DeposedError when this one has led and another does now.
     """
-    clock = clock or SteadyClock(tell=metrics.CLOCK_OFFSET.set)
+    clock = clock or SystemClock()
     listening = bind(runtime.host, runtime.port)
     port = listening.getsockname()[1]
     host = f"[{runtime.host}]" if ":" in runtime.host else runtime.host
