@@ -16,7 +16,7 @@ from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Outcome, Reason, State
 from stewardmon.ports import Context
 from tests.adapters.demo.world import Hand
-from tests.support.probing import asked_in
+from tests.support.probing import asked_in, measured
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,12 +68,32 @@ async def ask(platform: Platform, kind: str, timeout: float = 3.0) -> Outcome:
         },
         "openai": {"url": platform.openai_url, "key": key, "models": ["gpt-4o-mini"]},
         "openai_chat": {"url": platform.openai_url, "key": key, "model": "gpt-4o-mini"},
+        "responses": {
+            "url": platform.openai_url,
+            "key": key,
+            "model": "gpt-4o-mini",
+            "api": "responses",
+        },
+        "openai_embeddings": {
+            "url": platform.openai_url,
+            "key": key,
+            "model": "text-embedding-3-small",
+            "dimensions": 8,
+        },
+        "openai_costs": {
+            "url": platform.openai_url,
+            "key": platform.identity.openai_admin_key,
+            "daily_budget_usd": 3,
+        },
     }
-    name = "http" if kind == "https" else kind
+    name = {"https": "http", "responses": "openai_chat"}.get(kind, kind)
     return await asked_in(Context(clock=MovedClock()), name, timeout=timeout, **settings[kind])
 
 
-@pytest.mark.parametrize("kind", ["http", "https", "postgres", "openai", "openai_chat"])
+AI = ("openai", "openai_chat", "responses", "openai_embeddings")
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "postgres", *AI, "openai_costs"])
 async def test_nothing_is_wrong(platform: Platform, kind: str) -> None:
     outcome = await ask(platform, kind)
     assert (outcome.state, outcome.reason) == (State.UP, Reason.OK), outcome.detail
@@ -123,7 +143,7 @@ async def test_nothing_is_wrong_in_depth(platform: Platform) -> None:
         (Fault.DATABASE_NO_RIGHTS, "postgres_depth", State.DEGRADED, Reason.PERMISSION),
         *[
             (fault, kind, state, reason)
-            for kind in ("openai", "openai_chat")
+            for kind in AI
             for fault, state, reason in (
                 (Fault.OPENAI_KEY, State.DOWN, Reason.AUTH),
                 (Fault.OPENAI_QUOTA, State.DOWN, Reason.QUOTA),
@@ -132,13 +152,23 @@ async def test_nothing_is_wrong_in_depth(platform: Platform) -> None:
                 (Fault.OPENAI_UNAVAILABLE, State.DOWN, Reason.PROVIDER),
                 (Fault.OPENAI_TIMEOUT, State.DOWN, Reason.TIMEOUT),
                 (Fault.OPENAI_DOWN, State.DOWN, Reason.REFUSED),
-                (Fault.OPENAI_MODEL_MISSING, State.MISCONFIGURED, Reason.MODEL),
             )
         ],
-        (Fault.OPENAI_BAD_REQUEST, "openai_chat", State.MISCONFIGURED, Reason.REQUEST),
-        (Fault.OPENAI_STALLED_STREAM, "openai_chat", State.DOWN, Reason.TIMEOUT),
-        (Fault.OPENAI_BROKEN_STREAM, "openai_chat", State.DOWN, Reason.INCOMPLETE),
-        (Fault.OPENAI_MISSING_HEADERS, "openai_chat", State.UP, Reason.OK),
+        *[
+            (Fault.OPENAI_MODEL_MISSING, kind, State.MISCONFIGURED, Reason.MODEL)
+            for kind in ("openai", "openai_chat", "responses")
+        ],
+        *[
+            (fault, kind, state, reason)
+            for kind in ("openai_chat", "responses")
+            for fault, state, reason in (
+                (Fault.OPENAI_BAD_REQUEST, State.MISCONFIGURED, Reason.REQUEST),
+                (Fault.OPENAI_STALLED_STREAM, State.DOWN, Reason.TIMEOUT),
+                (Fault.OPENAI_BROKEN_STREAM, State.DOWN, Reason.INCOMPLETE),
+                (Fault.OPENAI_MISSING_HEADERS, State.UP, Reason.OK),
+            )
+        ],
+        (Fault.OPENAI_DOWN, "openai_costs", State.DOWN, Reason.REFUSED),
     ],
 )
 async def test_a_fault_has_its_state_and_reason(
@@ -150,3 +180,20 @@ async def test_a_fault_has_its_state_and_reason(
     assert (outcome.state, outcome.reason) == (state, reason), (outcome.detail, outcome.findings)
     for secret in (platform.identity.openai_key, platform.database_url.split("@")[0]):
         assert secret not in repr(outcome)
+
+
+async def test_a_cost_spike_shows_against_the_usual_day_and_the_budget(platform: Platform) -> None:
+    calm = measured(await ask(platform, "openai_costs"))
+    await platform.faults.on(Fault.OPENAI_COST_SPIKE.value)
+    found = measured(await ask(platform, "openai_costs"))
+    today, usual = "stewardmon_openai_cost_usd_today", "stewardmon_openai_cost_usd_median"
+    assert calm[today] < 3 * calm[usual]
+    assert found[today] > 3 * found[usual]
+    used = "stewardmon_openai_budget_used_ratio{period=day}"
+    assert calm[used] < 1 < found[used]
+
+
+async def test_costs_want_the_admin_key(platform: Platform) -> None:
+    settings = {"url": platform.openai_url, "key": platform.identity.openai_key}
+    outcome = await asked_in(Context(clock=MovedClock()), "openai_costs", timeout=3, **settings)
+    assert (outcome.state, outcome.reason) == (State.DOWN, Reason.AUTH)
