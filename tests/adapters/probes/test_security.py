@@ -61,7 +61,12 @@ async def test_what_cannot_be_seen_is_said_and_gives_no_score(platform: Platform
         (Fault.SECURITY_STACK_TRACE, "errors", State.DOWN, "a connection string"),
         (Fault.SECURITY_SECRET_IN_JS, "scripts", State.DOWN, "service-role key"),
         (Fault.SECURITY_DEBUG_ROUTES, "debug", State.DEGRADED, "/api/debug answers strangers"),
-        (Fault.SECURITY_AUTH_BYPASS, "auth", State.DOWN, "agent-metrics answers 200 without"),
+        (
+            Fault.SECURITY_AUTH_BYPASS,
+            "auth",
+            State.DOWN,
+            "GET /api/monitoring/agent-metrics answers 200 without a session (−50)",
+        ),
         (Fault.SECURITY_INSECURE_COOKIE, "cookies", State.UP, "lacks Secure and SameSite"),
     ],
 )
