@@ -365,6 +365,7 @@ class App:
         """Return what no metric holds: how long probes are silent, how often rules failed."""
         now = self._clock.now()
         metrics.OFFLINE.set(float(self._mutes.look(now).offline))
+        metrics.CLOCK_OFFSET.set(self._clock.offset().total_seconds())
         figures: dict[tuple[str, str, str], float] = {}
         for name, target in self._watch.targets.items():
             seen = self._observations.latest.get(name)

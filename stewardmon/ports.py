@@ -21,7 +21,10 @@ class Clock(Protocol):
     """Wall time for people, monotonic seconds for schedules, and waiting."""
 
     def now(self) -> datetime:
-        """Return the wall-clock time, aware, in UTC."""
+        """Return the wall-clock time, aware, in UTC; it never jumps when the clock is set."""
+
+    def offset(self) -> timedelta:
+        """Return how far the machine's clock is ahead of `now`."""
 
     def monotonic(self) -> float:
         """Return seconds on a clock that no one can set."""

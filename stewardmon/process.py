@@ -92,7 +92,7 @@ async def daemon(
         listening.close()
         raise
     public = runtime.public_url or url
-    links = Links(await _link_secret(store), public)
+    links = Links(await _link_secret(store), public, clock)
     app = App(
         Parts(
             clock=clock,

@@ -112,6 +112,13 @@ def own_rules() -> RuleGroup:
             severity="warning",
         ),
         _rule(
+            "StewardmonClockStepped",
+            "abs(stewardmon_clock_offset_seconds) > 5",
+            "the machine's clock was set {{ $value | humanizeDuration }} away: stewardmon keeps "
+            "its own time and approaches the new one slowly; restart it to take it over at once",
+            severity="warning",
+        ),
+        _rule(
             "StewardmonLoopRestarted",
             "increase(stewardmon_loop_restarts_total[10m]) > 0",
             "the {{ $labels.loop }} loop died of a bug and was started again",

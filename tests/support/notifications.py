@@ -79,6 +79,9 @@ class FrozenClock:
     def now(self) -> datetime:
         return NOW
 
+    def offset(self) -> timedelta:
+        return timedelta(0)
+
     def monotonic(self) -> float:
         return 0.0
 

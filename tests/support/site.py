@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from stewardmon.clock import SystemClock
 from stewardmon.process import bind
 from stewardmon.settings import Secret
 from stewardmon.web.guard import Access
@@ -56,7 +57,7 @@ async def serving(
     """Serve a started daemon until the block ends."""
     listening = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    links = Links("a-secret-for-tests", public_url or url)
+    links = Links("a-secret-for-tests", public_url or url, SystemClock())
     daemon = Daemon(**options)
     await daemon.start()
     live = daemon.running.live

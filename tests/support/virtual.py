@@ -60,13 +60,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock(SystemClock):
-    """Wall time tied to the virtual loop; `step` sets it as an operator would."""
+    """The real clock over the virtual loop; `step` sets the machine's as an operator would."""
 
     def __init__(self, start: datetime = EPOCH) -> None:
+        super().__init__()
         self._start = start
 
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.monotonic())
+    def _machine(self) -> float:
+        return (self._start + timedelta(seconds=self.monotonic())).timestamp()
+
+    def _steady(self) -> float:
+        return self.monotonic()
 
     def step(self, by: timedelta) -> None:
         """Move wall time without moving monotonic time."""

@@ -166,6 +166,7 @@ class Calendar(SystemClock):
     """A clock whose day is turned by hand."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.at = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
     def now(self) -> datetime:
