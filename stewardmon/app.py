@@ -25,7 +25,7 @@ from stewardmon.domain.triage import Book
 from stewardmon.engine import running
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deadman import DeadMan, Ping
-from stewardmon.engine.deliver import Delivering
+from stewardmon.engine.deliver import Delivering, rates
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
@@ -123,7 +123,7 @@ class App:
             beat=beat("deliver"),
             bug=telemetry.report_bug,
         )
-        self._delivering.per_minute = rates(config)
+        self._delivering.per_minute = rates(config.channels)
         self.live = Live(
             clock=clock,
             started_at=clock.now(),
@@ -207,7 +207,7 @@ class App:
         self._watch.change(targets)
         self._evaluating.change(evaluator, interval=config.evaluation_interval)
         self._delivering.channels = channels
-        self._delivering.per_minute = rates(config)
+        self._delivering.per_minute = rates(config.channels)
         self._responder.book = book(config)
         self._rota.change(config.roster)
         self._adopt(config)
@@ -284,7 +284,9 @@ class App:
     def _loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         clock, beat = self._clock, self._supervisor.beat
         escalating = Escalating(self._responder, clock, beat=beat("escalate"))
-        auditor = Auditor(self._responder, self._ledger, clock, beat=beat("audit"))
+        auditor = Auditor(
+            self._responder, self._ledger, clock, beat=beat("audit"), delivering=self._delivering
+        )
         selfwatch = SelfWatch(
             self._tape,
             clock,
@@ -376,12 +378,6 @@ class App:
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
             figures[key] = max(figures.get(key, 0.0), float(one.failures))
         return figures
-
-
-def rates(config: Config) -> dict[str, int]:
-    """Return how many messages a minute each channel takes, where its settings say so."""
-    found = ((one.name, getattr(one.settings, "per_minute", None)) for one in config.channels)
-    return {name: rate for name, rate in found if rate is not None}
 
 
 def book(config: Config) -> Book:

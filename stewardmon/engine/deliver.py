@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
@@ -27,12 +27,13 @@ from stewardmon.domain.oncall import Contact
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.responder import Responder
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Channel, Clock
+from stewardmon.ports import Channel, ChannelSpec, Clock
 
 log = structlog.get_logger()
 
 LEASE: Final = timedelta(seconds=60)  # longer than any send may take
 SEND_TIMEOUT: Final = 35.0  # seconds: longer than any channel's own timeout may be
+STALLED_AFTER: Final = timedelta(seconds=60)
 AT_ONCE: Final = 32  # sends in flight over all channels
 PER_CHANNEL: Final = 8  # sends in flight over one: a hanging channel holds up no other
 LONGEST_WAIT: Final = 1.0  # seconds between looks, for rows that another process left behind
@@ -41,6 +42,12 @@ RESTED_BEFORE: Final = 4  # a channel whose rest was in vain this often is nobod
 PER_MINUTE: Final = 60  # messages over one channel that names no rate of its own
 
 Links = Callable[[Delivery], tuple[str, str]]
+
+
+def rates(channels: Iterable[ChannelSpec]) -> dict[str, int]:
+    """Return how many messages a minute each channel takes, where its settings say so."""
+    found = ((one.name, getattr(one.settings, "per_minute", None)) for one in channels)
+    return {name: rate for name, rate in found if rate is not None}
 
 
 class Delivering:
@@ -70,16 +77,41 @@ class Delivering:
         self._circuits: dict[str, Circuit] = {}
         self._limits: dict[str, RateLimit] = {}
         self._sending: set[str] = set()
+        self._passed_at = clock.now()
         self._busy: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Run until cancelled; a send that is cut off is repeated by whoever comes next."""
         async with asyncio.TaskGroup() as group:
             while True:
+                self._passed_at = self._clock.now()
                 self._ledger.news.clear()
                 if not await self._send_due(group):
                     self._beat()
                     await self._clock.wait(self._ledger.news, self._wait())
+
+    def stalled(self, now: datetime) -> bool:
+        """Say whether the loop has stopped passing: no send holds it up for so long."""
+        return now - self._passed_at > STALLED_AFTER
+
+    async def rescue(self, row: Delivery) -> None:
+        """Send an overdue page over the person's other contacts, past outbox and loop.
+
+        Whoever has one contact only is called there. A failure is logged: when the loop works
+        again, it takes the row up as if nothing had been sent.
+        """
+        roster = self._responder.book.roster
+        person = roster.people.get(row.person)
+        contacts = () if person is None else roster.contacts(person)
+        now = self._clock.now()
+        beside = [_moved(row, *one, now=now) for one in contacts if one[1].channel != row.channel]
+        for other in beside or [row]:
+            try:
+                await self._send(replace(other, attempts=other.attempts + 1))
+            except DeliveryError as error:
+                log.error("rescue_failed", key=other.dedup_key, error=str(error))
+            else:
+                log.error("page_rescued", key=row.dedup_key, over=other.channel)
 
     async def _send_due(self, group: asyncio.TaskGroup) -> bool:
         """Start sending what is due; return whether anything was."""
