@@ -182,6 +182,19 @@ _DATABASE: Final = (
         shape=Shape.JOB,
         metrics=("pg_stat_database_blks_hit", "pg_stat_database_blks_read"),
     ),
+    Word(
+        name="db_full_in",
+        expr=(
+            "(stewardmon_pg_capacity_bytes{$selector} - pg_database_size_bytes{$selector})"
+            " / (deriv(pg_database_size_bytes{$selector}[$window]) > 0)"
+        ),
+        unit=SECONDS,
+        about="time until the database is full, if it goes on growing as it did in the window",
+        counted="pg_database_size_bytes{$selector}",
+        shape=Shape.SERIES,
+        metrics=("stewardmon_pg_capacity_bytes", "pg_database_size_bytes"),
+        note="needs `capacity` on the database's probe: SQL cannot tell how large the disk is",
+    ),
 )
 
 _AI: Final = (

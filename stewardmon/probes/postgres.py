@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import perf_counter
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ByteSize, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
@@ -75,12 +75,14 @@ class PostgresSettings(Settings):
     """Where the database is, and what is normal there.
 
     `read_only: true` is for a replica, or a role that may only read; elsewhere a database that
-    takes no writes is degraded. `figures: false` asks SELECT 1 only.
+    takes no writes is degraded. `figures: false` asks SELECT 1 only. `capacity` is how large the
+    database may grow (the disk that the plan includes): SQL cannot tell.
     """
 
     url: DatabaseUrl
     read_only: bool = False
     figures: bool = True
+    capacity: ByteSize | None = Field(default=None, gt=0)
     statement_timeout: Duration = timedelta(seconds=3)
     lock_timeout: Duration = timedelta(milliseconds=500)
 
@@ -160,7 +162,7 @@ class PostgresProbe:
             if failure.reason in (Reason.PERMISSION, Reason.SLOW, Reason.QUERY):
                 return (), (f"no figures: {failure.detail}",)
             raise
-        return tuple(figures(row)), ()
+        return (*figures(row), *_capacity(row, self.settings.capacity)), ()
 
 
 def figures(row: Mapping[str, Any]) -> Iterator[Measurement]:
@@ -177,6 +179,13 @@ def figures(row: Mapping[str, Any]) -> Iterator[Measurement]:
     yield Measurement("pg_database_size_bytes", float(row["size"]), database)
     for name in _COUNTERS:
         yield Measurement(f"pg_stat_database_{name}", float(row[name] or 0), database)
+
+
+def _capacity(row: Mapping[str, Any], capacity: int | None) -> Iterator[Measurement]:
+    """Yield the limit under the labels of the size, so that rules can compare the two."""
+    if row and capacity is not None:
+        database = {"datname": str(row["datname"])}
+        yield Measurement("stewardmon_pg_capacity_bytes", float(capacity), database)
 
 
 def failed(failure: Failure, progress: Progress) -> Outcome:

@@ -81,6 +81,13 @@ async def test_figures_can_be_left_out(database: str) -> None:
     assert "pg_settings_max_connections" not in found
 
 
+async def test_the_room_it_has_stands_beside_its_size(postgres: PostgresServer) -> None:
+    found = measured(await asked("postgres", url=postgres.url, capacity="8GB"))
+    sizes = {name.partition("{")[2] for name in found if name.startswith("pg_database_size_bytes")}
+    (labels,) = sizes
+    assert found[f"stewardmon_pg_capacity_bytes{{{labels}"] == 8_000_000_000
+
+
 async def test_nothing_is_left_in_the_session_or_behind(postgres: PostgresServer) -> None:
     assert (await asked("postgres", url=postgres.url)).success
     await asyncio.to_thread(until, lambda: ours(postgres) == 0, what="the connection to be gone")
