@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from stewardmon import metrics
-from stewardmon.domain.incident import Incident
+from stewardmon.domain import escalation
+from stewardmon.domain.change import Change
+from stewardmon.domain.incident import Event, EventKind, Incident
+from stewardmon.domain.notices import delivery
 from stewardmon.domain.notification import Delivery
 from stewardmon.engine.deliver import Delivering
 from stewardmon.engine.ledger import Ledger
@@ -21,6 +25,7 @@ log = structlog.get_logger()
 
 LOOK_EVERY: Final = 5.0  # seconds
 AT_ONCE: Final = 32  # pages sent past a stalled loop at one look
+NOTED_WITHIN: Final = 5.0  # seconds
 STEP_GRACE: Final = timedelta(seconds=10)
 MESSAGE_GRACE: Final = timedelta(seconds=90)  # a lease and a half: longer than any send may take
 
@@ -35,8 +40,14 @@ def overdue_steps(incidents: tuple[Incident, ...], *, now: datetime) -> tuple[In
 
 
 def overdue_pages(waiting: tuple[Delivery, ...], *, now: datetime) -> tuple[Delivery, ...]:
-    """Return the pages that nobody has tried to send although they were due."""
-    return tuple(row for row in waiting if row.pages and now - row.due_at > MESSAGE_GRACE)
+    """Return the pages that nobody has tried to send although they were due.
+
+    One that waits its turn behind another to the same address is not overdue: that one is tried.
+    """
+    first: dict[tuple[str, str, str], Delivery] = {}
+    for row in sorted(waiting, key=lambda one: (one.created_at, one.order)):
+        first.setdefault((row.incident, row.channel, row.to), row)
+    return tuple(row for row in first.values() if row.pages and now - row.due_at > MESSAGE_GRACE)
 
 
 class Auditor:
@@ -77,17 +88,36 @@ class Auditor:
             log.error("step_overdue", incident=incident.id, due_at=incident.next_step_at)
         for row in pages:
             log.error("page_overdue", key=row.dedup_key, due_at=row.due_at)
-        await self._send_beside(pages, now=now)
+        stalled = self._delivering is not None and self._delivering.stalled(now)
+        calls = [row for one in steps for row in self._calls(one, now=now)]
+        await self._send_beside([*calls, *(pages if stalled else ())], now=now)
         metrics.OVERDUE.set(len(steps) + len(pages))
         oldest = min((row.created_at for row in self._ledger.waiting()), default=now)
         metrics.OUTBOX_AGE.set((now - oldest).total_seconds())
 
-    async def _send_beside(self, pages: tuple[Delivery, ...], *, now: datetime) -> None:
-        """Send overdue pages past the delivery loop, each once, if that loop has stopped."""
-        self._rescued &= {row.dedup_key for row in pages}
-        fresh = [row for row in pages if row.dedup_key not in self._rescued]
-        if self._delivering is None or not fresh or not self._delivering.stalled(now):
+    def _calls(self, incident: Incident, *, now: datetime) -> list[Delivery]:
+        """Return the pages of a step that nobody has taken, as the step would make them."""
+        step = escalation.step(incident, roster=self._responder.book.roster, now=now)
+        desk = self._responder.desk()
+        return [delivery(call, step.incident, desk=desk, now=now) for call in step.calls]
+
+    async def _send_beside(self, late: Sequence[Delivery], *, now: datetime) -> None:
+        """Send what is overdue past the loops that should have sent it, each once."""
+        self._rescued &= {row.dedup_key for row in late}
+        fresh = [row for row in late if row.dedup_key not in self._rescued]
+        if self._delivering is None or not fresh:
             return
         batch = fresh[:AT_ONCE]
         self._rescued |= {row.dedup_key for row in batch}
         await asyncio.gather(*(self._delivering.rescue(row) for row in batch))
+        with suppress(TimeoutError):  # whatever holds up the loops may hold up the state as well
+            async with asyncio.timeout(NOTED_WITHIN):
+                await self._ledger.commit(Change(events=tuple(_overdue(row, now) for row in batch)))
+
+
+def _overdue(row: Delivery, now: datetime) -> Event:
+    detail = (
+        f"{row.event.value} of level {row.level} to {row.person} was due at "
+        f"{row.due_at:%H:%M:%S} UTC and not sent: called directly, over another channel"
+    )
+    return Event(incident=row.incident, at=now, kind=EventKind.OVERDUE, detail=detail)

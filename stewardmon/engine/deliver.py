@@ -104,7 +104,7 @@ class Delivering:
         person = roster.people.get(row.person)
         contacts = () if person is None else roster.contacts(person)
         now = self._clock.now()
-        beside = [_moved(row, *one, now=now) for one in contacts if one[1].channel != row.channel]
+        beside = [moved(row, *one, now=now) for one in contacts if one[1].channel != row.channel]
         for other in beside or [row]:
             try:
                 await self._send(replace(other, attempts=other.attempts + 1))
@@ -242,7 +242,7 @@ class Delivering:
             kind = EventKind.RETRYING
             row = replace(row, due_at=verdict.retry_at, error=why, lease_until=None)
         contact = self._next(row) if verdict.falls_back else None
-        then = () if contact is None else (_moved(row, *contact, now=now),)
+        then = () if contact is None else (moved(row, *contact, now=now),)
         events = () if quiet and not then else self._event(row, kind, why)
         if contact is None and self._next(row) is None and self._is_hopeless(row):
             await self._responder.unreachable(row, events, now=now)
@@ -278,8 +278,8 @@ class Delivering:
         )
 
 
-def _moved(row: Delivery, place: int, contact: Contact, *, now: datetime) -> Delivery:
-    """Return the same message for the person's next contact."""
+def moved(row: Delivery, place: int, contact: Contact, *, now: datetime) -> Delivery:
+    """Return the same message for another contact of the person."""
     stem = row.dedup_key.rsplit(":", 1)[0]
     key = f"{stem}:{row.person}.{place}.{contact.channel}"
     return replace(

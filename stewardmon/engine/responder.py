@@ -184,6 +184,15 @@ class Responder:
         """Return the incidents that are not resolved, oldest first."""
         return tuple(one for one in self.incidents.values() if one.open)
 
+    def desk(self) -> Desk:
+        """Return what writing a message needs to know."""
+        return Desk(
+            roster=self.book.roster,
+            facts=self.facts,
+            external_url=self.external_url,
+            seen=self._last,
+        )
+
     def why_muted(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return why an alert pages nobody now."""
         return self.muting.why(alert, now=now)
@@ -254,14 +263,8 @@ class Responder:
         forgotten: tuple[str, ...] = (),
     ) -> None:
         steps = tuple([await self._heard(step) for step in draft.steps()])
-        desk = Desk(
-            roster=self.book.roster,
-            facts=self.facts,
-            external_url=self.external_url,
-            seen=self._last,
-        )
         await self.ledger.commit(
-            change(steps, desk=desk, now=now, alerts=alerts, forgotten=forgotten)
+            change(steps, desk=self.desk(), now=now, alerts=alerts, forgotten=forgotten)
         )
         for step in steps:
             self._take(step.incident)

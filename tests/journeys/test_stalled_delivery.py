@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from stewardmon.domain.incident import EventKind
 from stewardmon.domain.notification import Delivery
 from stewardmon.stores.memory import MemoryStore
 from tests.support.daemon import Daemon, running
@@ -44,6 +45,40 @@ async def test_whoever_has_one_contact_is_called_there() -> None:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=35)
         assert _told(daemon) == ["page a@x", "escalated senior"]
+
+
+async def test_a_step_that_nobody_takes_is_taken_past_the_loop_and_said() -> None:
+    async with running() as daemon:
+        daemon.platform.database.goes_down()
+        await daemon.after(minutes=2)
+        loses("escalate")
+        await daemon.after(minutes=35)
+        assert set(_told(daemon)) == {"page dev-a", "escalated senior"}
+        # The rule about overdue steps wakes the incident: that page has the same key.
+        assert len({one.dedup_key for _, to, one in daemon.pager.sent if to == "senior"}) == 1
+        [said] = [one for one in await daemon.timeline() if one.kind is EventKind.OVERDUE]
+        assert said.detail.startswith("escalated of level 2 to senior was due at")
+
+
+async def test_no_sign_of_life_goes_out_while_a_loop_is_lost() -> None:
+    pings: list[int] = []
+
+    async def ping() -> None:
+        pings.append(1)
+
+    async with running(signs_of_life=(ping,)) as daemon:
+        await daemon.after(minutes=5, seconds=1)
+        heard = len(pings)
+        assert heard >= 5
+        loses("deliver")
+        await daemon.after(minutes=10)
+        assert len(pings) <= heard + 1
+
+
+def loses(loop: str) -> None:
+    """End a loop for good, as no exception ever would."""
+    [task] = [one for one in asyncio.all_tasks() if one.get_name() == loop]
+    task.cancel()
 
 
 async def test_a_loop_that_works_is_not_helped() -> None:

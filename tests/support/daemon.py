@@ -18,6 +18,7 @@ from stewardmon.domain.answers import By
 from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
+from stewardmon.engine.deadman import Ping
 from stewardmon.errors import DeliveryError
 from stewardmon.ports import Context, History, Kind, Store
 from stewardmon.settings import Settings
@@ -171,7 +172,9 @@ class Daemon:
         oncall: str = ONCALL,
         clock: VirtualClock | None = None,
         world: World | None = None,
+        signs_of_life: tuple[Ping, ...] = (),
     ) -> None:
+        self.signs_of_life = signs_of_life
         self.clock = clock or VirtualClock()
         self.platform = world or World()
         self.pager = Pager(self.clock)
@@ -190,6 +193,7 @@ class Daemon:
                 history=self.history,
                 config=self._load(),
                 load=self._load,
+                signs_of_life=self.signs_of_life,
                 links=lambda row: (f"http://ack/{row.incident}", f"http://incident/{row.incident}"),
                 probe_kinds={"scripted": self._scripted()},
                 channel_kinds={"recorded": self.pager.kind()},
