@@ -56,7 +56,8 @@ async def test_a_step_that_nobody_takes_is_taken_past_the_loop_and_said() -> Non
         assert set(_told(daemon)) == {"page dev-a", "escalated senior"}
         # The rule about overdue steps wakes the incident: that page has the same key.
         assert len({one.dedup_key for _, to, one in daemon.pager.sent if to == "senior"}) == 1
-        [said] = [one for one in await daemon.timeline() if one.kind is EventKind.OVERDUE]
+        timeline = await daemon.store.events(daemon.incidents[0].id)
+        [said] = [one for one in timeline if one.kind is EventKind.OVERDUE]
         assert said.detail.startswith("escalated of level 2 to senior was due at")
 
 
