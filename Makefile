@@ -49,7 +49,8 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .
 
 # The locks name no registry: pip takes its own from the machine's configuration. Needs `uv`.
-LOCK = uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
+# (Extras stay: without them pip takes `coverage[toml]` for unlocked as soon as a newer one is out.)
+LOCK = uv pip compile -q --universal --generate-hashes --no-strip-extras --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --all-extras
 lock:
 	$(LOCK) --group build pyproject.toml -o requirements.lock

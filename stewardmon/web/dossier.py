@@ -34,6 +34,7 @@ _TONES: Final = ("one", "two", "three", "four", "five")
 WORDS: Final = {
     EventKind.OPENED: "Opened",
     EventKind.REOPENED: "Opened again",
+    EventKind.RAISED: "Severity raised",
     EventKind.JOINED: "An alert joined",
     EventKind.LEFT: "An alert resolved",
     EventKind.SYMPTOM: "Affected by it",
