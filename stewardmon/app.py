@@ -158,7 +158,7 @@ class App:
         for alert in saved.alerts:
             by_rule[alert.rule][alert.labels] = alert
         running.adopt(self._evaluating.evaluator.groups, by_rule)
-        count = await self._recorder.refill(self._series, back_ms=self._series.retention_ms)
+        count = await self._recorder.refill(self._series)
         log.info(
             "restored",
             alerts=len(saved.alerts),
@@ -269,8 +269,9 @@ class App:
         evaluator = self._evaluating.evaluator
         rules = {one.rule.key: one.rule for one in evaluator.rules()}
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
-        longest = running.longest_range_ms(evaluator.groups)
-        self._series.retention_ms = max(longest, KEEP_AT_LEAST_MS)
+        longer = dict(running.reaches(evaluator.groups))
+        self._series.retention_ms = max(longer.pop("", 0), KEEP_AT_LEAST_MS)
+        self._series.longer = longer
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
         self._config = config

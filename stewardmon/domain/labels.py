@@ -134,6 +134,14 @@ class Matcher:
         return found if self.op is Op.MATCHES else not found
 
 
+def metric_name(matchers: Iterable[Matcher]) -> str:
+    """Return the one metric that the matchers select from, empty where they name none."""
+    for matcher in matchers:
+        if matcher.name == NAME and matcher.op is Op.EQUAL:
+            return matcher.text
+    return ""
+
+
 def compile_anchored(text: str) -> Any:
     """Return RE2's compiled pattern; a dot matches a newline, as in Prometheus since 3.0."""
     options = re2.Options()

@@ -1,8 +1,8 @@
 """Series and the head that holds them: what is known of the recent past, in memory.
 
 A series keeps two columns, times (milliseconds) and values, in time order. The head indexes
-series by label, so that a selector touches only what can match. Both are bounded: by age
-(`retention_ms`, the longest range any loaded rule needs) and by count.
+series by label, so that a selector touches only what can match. Both are bounded: by age (as far
+back as any loaded rule looks at the metric) and by count.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,7 +88,9 @@ class SeriesStore:
     """The head: every series by its labels, with an index by label name and value.
 
     `versions` tells a cached selection whether it still holds: `version(name)` changes whenever a
-    series of that metric name comes or goes (`version("")`: any series).
+    series of that metric name comes or goes (`version("")`: any series). `longer` names the
+    metrics that are kept for longer than `retention_ms`, in milliseconds: a rule that looks three
+    days back at one metric must not make all the others be held for three days.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class SeriesStore:
         max_series: int = DEFAULT_MAX_SERIES,
     ) -> None:
         self.retention_ms = retention_ms
+        self.longer: Mapping[str, int] = {}
         self.max_series = max_series
         self.shed = 0
         self._dropped = 0
@@ -123,6 +126,10 @@ class SeriesStore:
     def dropped(self) -> int:
         """How many readings came late or twice and were dropped."""
         return self._dropped + sum(series.dropped for series in self._series.values())
+
+    def held_ms(self, name: str) -> int:
+        """Return for how long readings of that metric are kept (of "": of any metric)."""
+        return max(self.retention_ms, self.longer.get(name, 0))
 
     def version(self, name: str = "") -> int:
         """Return a number that changes when series of that metric name come or go."""
@@ -168,11 +175,11 @@ class SeriesStore:
 
     def trim(self, now_ms: int) -> int:
         """Forget what is older than the retention; drop ended series; return readings gone."""
-        before = now_ms - self.retention_ms
         gone = 0
         ended: list[Series] = []
         for series in self._series.values():
             times = series.times
+            before = now_ms - self.held_ms(series.labels.value(NAME))
             if not times or times[-1] <= before:
                 ended.append(series)
             elif times[0] <= before and _worth_cutting(times, before):

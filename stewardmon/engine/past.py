@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.domain.labels import Labels, Matcher, metric_name
 from stewardmon.domain.series import Series, SeriesStore
 from stewardmon.ports import History
 from stewardmon.promql import Plan
@@ -51,8 +51,8 @@ async def picture(
     for matchers in plan.selectors:
         for one in series.select(matchers):
             found[one.labels] = _cut(one, since, end_ms)
-    if since < end_ms - series.retention_ms:
-        for matchers in plan.selectors:
+    for matchers in plan.selectors:
+        if since < end_ms - series.held_ms(metric_name(matchers)):
             older = await history.read(matchers, start_ms=since, end_ms=end_ms)
             for labels, points in older:
                 _put_before(found, labels, points)

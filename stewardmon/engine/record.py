@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ import structlog
 
 from stewardmon import metrics
 from stewardmon.clock import milliseconds
-from stewardmon.domain.labels import Labels
+from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.series import STALE, SeriesStore
 from stewardmon.errors import StoreError
 from stewardmon.ports import Clock, History
@@ -93,20 +94,30 @@ class Recorder:
         else:
             self._failing = False
 
-    async def refill(self, series: SeriesStore, *, back_ms: int) -> int:
+    async def refill(self, series: SeriesStore) -> int:
         """Fill the windows from history after a restart; return how many samples came back."""
-        end_ms = milliseconds(self._clock.now())
+        spans = {
+            name: back_ms
+            for name, back_ms in series.longer.items()
+            if back_ms > series.retention_ms
+        }
         count = 0
         try:
-            found = await self._history.read((), start_ms=end_ms - back_ms, end_ms=end_ms)
+            for name, back_ms in spans.items():
+                count += await self._refill(series, (Matcher(NAME, Op.EQUAL, name),), back_ms)
+            rest = Matcher(NAME, Op.NOT_MATCHES, "|".join(map(re.escape, sorted(spans))))
+            count += await self._refill(series, (rest,) if spans else (), series.retention_ms)
         except StoreError as error:
             log.error("history_unreadable", error=str(error))
-            return 0
+        return count
+
+    async def _refill(self, series: SeriesStore, matchers: Sequence[Matcher], back_ms: int) -> int:
+        end_ms = milliseconds(self._clock.now())
+        found = await self._history.read(matchers, start_ms=end_ms - back_ms, end_ms=end_ms)
         for labels, points in found:
             for at_ms, value in points:
                 series.append(labels, at_ms, value)
-            count += len(points)
-        return count
+        return sum(len(points) for _, points in found)
 
     async def _prune(self) -> None:
         try:

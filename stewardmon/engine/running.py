@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from stewardmon.domain.alert import Alert
-from stewardmon.domain.labels import Labels
+from stewardmon.domain.labels import Labels, metric_name
 from stewardmon.domain.rule import AlertRule, RecordingRule, RuleGroup
 from stewardmon.domain.template import Template, compile_template
 from stewardmon.promql import Plan, plan
@@ -69,17 +69,19 @@ def prepare(groups: Sequence[RuleGroup], *, interval: timedelta) -> list[Running
     ]
 
 
-def longest_range_ms(groups: Iterable[RunningGroup]) -> int:
-    """Return how far back any rule can look: how long the windows must be."""
-    return max(
-        (
-            plan.longest_range_ms
-            for group in groups
-            for running in group.rules
-            for plan in _plans(running)
-        ),
-        default=0,
-    )
+def reaches(groups: Iterable[RunningGroup]) -> Mapping[str, int]:
+    """Return how far back rules look, in milliseconds, by metric name: how long windows must be.
+
+    Under "" stands how far selectors look that name no metric: that holds for every metric.
+    """
+    longest: dict[str, int] = {}
+    for group in groups:
+        for running in group.rules:
+            for planned in _plans(running):
+                for matchers, reach_ms in zip(planned.selectors, planned.reaches, strict=True):
+                    name = metric_name(matchers)
+                    longest[name] = max(longest.get(name, 0), reach_ms)
+    return longest
 
 
 def carry_over(old: Sequence[RunningGroup], new: Sequence[RunningGroup]) -> tuple[Alert, ...]:

@@ -37,17 +37,22 @@ Evaluation = Callable[[Frame], object]
 class Plan:
     """An expression ready to evaluate.
 
-    `longest_range_ms` is how far before its instant the expression can look: ranges, subqueries,
-    offsets and the lookback (selectors with `@` look at fixed times and do not count).
-    `selectors` are the matchers of each selector in it.
+    `selectors` are the matchers of each selector in it, `reaches` how far before the instant each
+    of them can look, in milliseconds: ranges, subqueries, offsets and the lookback (a selector
+    with `@` looks at a fixed time and reaches nowhere).
     """
 
     text: str
     tree: Expr = field(repr=False)
     value_type: ValueType
-    longest_range_ms: int
     selectors: tuple[tuple[Matcher, ...], ...]
+    reaches: tuple[int, ...]
     evaluation: Evaluation = field(repr=False, compare=False)
+
+    @property
+    def longest_range_ms(self) -> int:
+        """Return how far before its instant the expression can look."""
+        return max(self.reaches, default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,13 @@ def plan(text: str) -> Plan:
     """
     tree = parse(text)
     value_type = type_of(tree)
+    found = tuple(_selectors(tree))
     return Plan(
         text=text,
         tree=tree,
         value_type=value_type,
-        longest_range_ms=_reach(tree),
-        selectors=tuple(selector.matchers for selector in _selectors(tree)),
+        selectors=tuple(selector.matchers for selector, _ in found),
+        reaches=tuple(reach for _, reach in found),
         evaluation=_evaluation(tree, value_type),
     )
 
@@ -139,30 +145,27 @@ def _evaluation(tree: Expr, value_type: ValueType) -> Evaluation:
             return compiler.ranged(tree)
 
 
-def _selectors(expr: Expr) -> Iterator[VectorSelector]:
-    if isinstance(expr, VectorSelector):
-        yield expr
-    for part in children(expr):
-        yield from _selectors(part)
-
-
-def _reach(expr: Expr) -> int:
-    """Return how far before its instant the expression looks, in milliseconds."""
+def _selectors(expr: Expr, before_ms: int = 0) -> Iterator[tuple[VectorSelector, int]]:
+    """Yield every selector, and how far it looks before an instant that lies `before_ms` back."""
     match expr:
         case VectorSelector():
-            return _before(expr, LOOKBACK_MS)
+            yield expr, _reach(expr, LOOKBACK_MS, before_ms)
         case MatrixSelector(vector=vector, range_ms=range_ms):
-            return _before(vector, range_ms)
+            yield vector, _reach(vector, range_ms, before_ms)
         case Subquery(expr=inner, range_ms=range_ms):
-            return _before(expr, range_ms + _reach(inner))
+            if expr.fixed_ms is not None:
+                yield from ((selector, 0) for selector, _ in _selectors(inner))
+            else:
+                yield from _selectors(inner, max(0, before_ms + range_ms + expr.offset_ms))
         case _:
-            return max(map(_reach, children(expr)), default=0)
+            for part in children(expr):
+                yield from _selectors(part, before_ms)
 
 
-def _before(selector: VectorSelector | Subquery, length_ms: int) -> int:
+def _reach(selector: VectorSelector, length_ms: int, before_ms: int) -> int:
     if selector.fixed_ms is not None:
         return 0
-    return max(0, length_ms + selector.offset_ms)
+    return max(0, before_ms + length_ms + selector.offset_ms)
 
 
 def check_range(planned: Plan) -> None:

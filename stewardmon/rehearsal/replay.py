@@ -15,7 +15,7 @@ from stewardmon.domain.labels import NAME, Labels, Matcher
 from stewardmon.domain.rule import RecordingRule
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine.running import longest_range_ms
+from stewardmon.engine.running import reaches
 from stewardmon.ports import History, Points
 from stewardmon.rehearsal.stage import Paged, Stage
 
@@ -46,7 +46,7 @@ async def replay(
     Windows are carried forward, so the cost grows with the samples and not with the windows.
     """
     stage = _stage(config)
-    reach = timedelta(milliseconds=longest_range_ms(stage.evaluator.groups))
+    reach = timedelta(milliseconds=max(reaches(stage.evaluator.groups).values(), default=0))
     stage.series.retention_ms = (reach + CHUNK) // timedelta(milliseconds=1)
     step_ms = every // timedelta(milliseconds=1)
     at_ms = -(-milliseconds(start) // step_ms) * step_ms

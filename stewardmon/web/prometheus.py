@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stewardmon.clock import milliseconds
-from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.labels import NAME, Labels, metric_name
 from stewardmon.engine.live import Live
 from stewardmon.engine.past import picture
 from stewardmon.errors import EvaluationError, ExpressionError
@@ -171,7 +171,7 @@ async def _matched(live: Live, given: Parameters, *, required: bool = False) -> 
             for one in live.series.select(matchers)
             if one.times and one.times[-1] >= start and one.times[0] <= end
         }
-        if start < now - live.series.retention_ms:
+        if start < now - live.series.held_ms(metric_name(matchers)):
             older = await live.history.read(matchers, start_ms=start, end_ms=end)
             found |= {labels for labels, _ in older}
     return found
