@@ -6,14 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Context, Group
 from click.testing import CliRunner
 
 from stewardmon.channels import KINDS as CHANNEL_KINDS
 from stewardmon.cli import VERBS, stewardmon
+from stewardmon.config.alerts import load_rule_file
+from stewardmon.domain.runbooks import RUNBOOKS
 from stewardmon.probes import KINDS as PROBE_KINDS
+from stewardmon.rehearsal.preflight import NAMES as CHECK_LISTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+RULES = ROOT / "rules/alerts.yml"
 
 
 def section(title: str) -> str:
@@ -60,3 +65,44 @@ def test_every_incident_verb_is_named() -> None:
 
     (line,) = re.findall(r"^\| `stewardmon incident` \| (.*) \|$", README, re.MULTILINE)
     assert set(re.findall(r"\w+", line)) == set(command.commands)
+
+
+# The 51 systems of the guide
+
+_ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in section("The 51 systems of the guide").splitlines()
+    if re.match(r"\| \d", line)
+]
+_STATES = ("watched", "on request", "not yet", "unknown")
+
+
+def _marked(pattern: str) -> set[str]:
+    return {name for row in _ROWS for name in re.findall(pattern, row[2])}
+
+
+def test_the_table_has_51_rows_and_each_says_how_it_stands() -> None:
+    assert [row[0] for row in _ROWS] == [str(number) for number in range(1, 52)]
+    for number, system, shown_by, state in _ROWS:
+        assert system, number
+        assert state.startswith(_STATES), (number, state)
+        assert bool(shown_by) != state.startswith("not yet"), (number, "nothing shows it")
+
+
+def test_every_rule_of_the_table_is_shipped() -> None:
+    shipped = {rule.name for group in load_rule_file(RULES).groups for rule in group.rules}
+    assert _marked(r"\*([^*]+)\*") <= shipped
+
+
+def test_every_kind_command_and_runbook_of_the_table_exists() -> None:
+    for code in _marked(r"`([^`]+)`"):
+        verb, *rest = code.removeprefix("stewardmon ").split()
+        if not code.startswith("stewardmon "):
+            assert code in {*PROBE_KINDS, *RUNBOOKS}, code
+            continue
+        assert verb in VERBS, code
+        command = stewardmon.get_command(Context(stewardmon), verb)
+        if rest and isinstance(command, Group):
+            assert rest[0] in command.commands, code
+        elif verb == "preflight":
+            assert set(rest) <= set(CHECK_LISTS), code
