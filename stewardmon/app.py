@@ -32,6 +32,7 @@ from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
 from stewardmon.engine.feeds import Feeds
+from stewardmon.engine.jobs import Job, Jobs
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.live import Live
@@ -99,6 +100,7 @@ class App:
         self._rota = Rota(self._ledger, self._responder)
         self._drills = Drills(self._ledger, self._responder)
         self._external = External(self._responder, clock, beat=beat("external"))
+        self._jobs = Jobs(self._ledger, clock, beat=beat("jobs"), bug=telemetry.report_bug)
         self._watch = Watch(
             self._targets(config),
             self._observations,
@@ -153,6 +155,7 @@ class App:
         self._silences.restore(saved.records)
         self._rota.restore(saved.records)
         self._drills.restore(saved.records)
+        self._jobs.restore(saved.records)
         self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
@@ -274,11 +277,16 @@ class App:
         self._series.longer = longer
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
+        self._jobs.change(self._calendar_jobs())
         self._config = config
         self.live.config = config
         self.live.evaluator = evaluator
         self.live.config_error = ""
         metrics.CONFIG_VALID.set(1)
+
+    def _calendar_jobs(self) -> list[Job]:
+        """Return what is to be done at set hours."""
+        return []
 
     # Between the loops
 
@@ -302,6 +310,7 @@ class App:
             "external": self._external.run,
             "calendars": Feeds(self._rota, clock, beat=beat("calendars")).run,
             "deliver": self._delivering.run,
+            "jobs": self._jobs.run,
             "history": self._recorder.run,
             "audit": auditor.run,
             "selfwatch": selfwatch.run,

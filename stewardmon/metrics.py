@@ -114,6 +114,12 @@ CALENDAR_FAILURES: Final = Gauge(
     ["rotation"],
     registry=REGISTRY,
 )
+JOBS: Final = Counter(
+    "stewardmon_jobs_total",
+    "Hours of calendar jobs that were worked off, by job and result: done, failed or died.",
+    ["job", "result"],
+    registry=REGISTRY,
+)
 OFFLINE: Final = Gauge(
     "stewardmon_offline",
     "1 while no probe reaches anything beyond this machine, else 0.",

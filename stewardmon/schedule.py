@@ -1,13 +1,20 @@
-"""When probes are due: a heap of monotonic due times that are never re-based."""
+"""When things are due: probes by a heap of monotonic times, calendar work by the wall clock."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from math import floor
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from stewardmon.domain.localtime import first_instant
 
 FIRST_ASKS_PER_SECOND: Final = 500  # the burst after a start: everybody is asked soon, none at once
 
@@ -69,6 +76,51 @@ class Schedule:
         interval = self._intervals[name]
         origin = self._start + share(name) * interval
         return origin + (floor((at - origin) / interval) + 1) * interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarTime:
+    """An hour of the wall clock in a zone: of every day, of a `weekday` (Monday is 0), of a `day`
+    of the month.
+
+    A time that the clocks skip comes at the first instant after the gap; one that they show twice
+    comes once, at the first of the two. A month without the day is left out.
+    """
+
+    at: time
+    zone: ZoneInfo = field(default=ZoneInfo("UTC"))
+    weekday: int | None = None
+    day: int | None = None
+
+    def after(self, instant: datetime) -> datetime:
+        """Return the first time (UTC) that is later than the instant."""
+        trigger = _trigger(self.at, self.weekday, self.day)
+        wall = instant.astimezone(self.zone).replace(tzinfo=UTC, fold=0)
+        while True:
+            wall = trigger.get_next_fire_time(None, wall + timedelta(microseconds=1))
+            found = first_instant(wall.replace(tzinfo=None), self.zone)
+            if found > instant:
+                return found
+
+    def latest(self, *, after: datetime, until: datetime) -> datetime | None:
+        """Return the last time with after < t ≤ until, None where there is none."""
+        found = None
+        while (following := self.after(found or after)) <= until:
+            found = following
+        return found
+
+
+@lru_cache(maxsize=64)
+def _trigger(at: time, weekday: int | None, day: int | None) -> CronTrigger:
+    """Return what reckons with dates and hours, of no zone.
+
+    In a zone, APScheduler's trigger fires twice in the night in which the clocks go back. Its
+    scheduler is not used: it reads the machine's own clock, stalls when that is set back, and drops
+    what is a second late unless told otherwise.
+    """
+    return CronTrigger(
+        day=day, day_of_week=weekday, hour=at.hour, minute=at.minute, second=at.second, timezone=UTC
+    )
 
 
 def share(name: str) -> float:
