@@ -30,13 +30,18 @@ def is_external(alert: Alert) -> bool:
     return alert.rule.startswith(EXTERNAL)
 
 
+def lasts(posted: Posted, now: datetime) -> datetime:
+    """Return when the alert ends unless it is sent again: its own end, or some time from now."""
+    return posted.ends_at or now + RESOLVE_TIMEOUT
+
+
 def heard(posted: Posted, known: Alert | None, *, now: datetime) -> Alert | None:
     """Return the alert after it was sent (again); None where there is nothing to know.
 
     Without an end it lasts `RESOLVE_TIMEOUT` from now; an end that has come resolves it. What was
     never known and is over already is nobody's concern.
     """
-    ends_at = posted.ends_at or now + RESOLVE_TIMEOUT
+    ends_at = lasts(posted, now)
     running = known if known is not None and known.state is AlertState.FIRING else None
     if ends_at <= now:
         return None if running is None else over(running, at=ends_at, now=now)

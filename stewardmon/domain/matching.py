@@ -14,6 +14,11 @@ _MATCHER: Final = re.compile(
     r"(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>(?:[^\s\"{},=~!][^\s\"{},]*)?))\s*",
     re.DOTALL,
 )
+_ONE: Final = re.compile(
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?P<op>=~|!~|!=|=)\s*"
+    r"(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>(?:[^\"\\]|\\.)*\\?))",
+    re.DOTALL,
+)
 _ESCAPES: Final = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -42,6 +47,22 @@ def read_matchers(text: str) -> tuple[Matcher, ...]:
     if not found:
         raise ExpressionError("a matcher is missing", column=1)
     return tuple(found)
+
+
+def read_filter(text: str) -> tuple[Matcher, ...]:
+    """Return the matchers of a `filter` parameter, which in Alertmanager's API holds just one.
+
+    Everything after the operator is its value there, commas and equals signs too. What is none
+    is read as people write several. Raises ExpressionError.
+    """
+    match = _ONE.fullmatch(text.strip())
+    return read_matchers(text) if match is None else (_single(match),)
+
+
+def _single(match: re.Match[str]) -> Matcher:
+    quoted = match["quoted"]
+    text = match["bare"] if quoted is None else quoted
+    return Matcher(match["name"], Op(match["op"]), _unescaped(text))
 
 
 def _matcher(match: re.Match[str]) -> Matcher:

@@ -110,6 +110,13 @@ class Mutes:
             self._look(now)
         return self._judge(alert, standing, now)
 
+    def cause(self, alert: Alert, *, now: datetime) -> Mute | None:
+        """Return what explains the alert at `now`, whether or not something else mutes it too."""
+        standing = self._stand(alert)
+        if standing is None or not standing.explained:
+            return None
+        return self._causes.why(alert, now=now)
+
     def among(self, firing: Mapping[str, Alert], *, now: datetime) -> dict[str, Mute]:
         """Return those of the firing alerts (all that were seen) that are muted at `now`."""
         if now != self._asked_at:

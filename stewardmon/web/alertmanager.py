@@ -25,6 +25,7 @@ from stewardmon.web.alertmanager_view import (
     filters_of,
     groups,
     meets,
+    order,
     rfc3339,
     shown,
     silence_json,
@@ -59,9 +60,10 @@ def _alerts(live: Live, guard: Guard) -> list[Route]:
 
     async def take(request: Request) -> Response:
         check(request, guard)
-        posted, wrong = read_alerts(await json_of(request))
+        now = live.clock.now()
+        posted, wrong = read_alerts(await json_of(request), now=now)
         try:
-            await live.external.take(posted, now=live.clock.now())
+            await live.external.take(posted, now=now)
         except FullError as error:
             raise RequestError(str(error), 503) from None
         if wrong:
@@ -80,8 +82,7 @@ def _silences(live: Live, guard: Guard) -> list[Route]:
         now = live.clock.now()
         matchers = filters_of(request)
         found = [one for one in live.silences.listed() if meets(one, matchers)]
-        order = list(SilenceState)
-        found.sort(key=lambda one: (-order.index(one.state(now)), one.ends_at))
+        found.sort(key=lambda one: order(one, now=now))
         return _json([silence_json(one, now=now) for one in found])
 
     async def put(request: Request) -> Response:

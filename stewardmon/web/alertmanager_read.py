@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from stewardmon.domain.external import NOTHING, Posted
+from stewardmon.domain.external import NOTHING, Posted, lasts
 from stewardmon.domain.labels import Labels, Matcher, Op
 from stewardmon.domain.silence import Silence
 from stewardmon.errors import ExpressionError
@@ -25,7 +25,7 @@ _OPS: Final = {
 }
 
 
-def read_alerts(body: Any) -> tuple[list[Posted], str]:
+def read_alerts(body: Any, *, now: datetime) -> tuple[list[Posted], str]:
     """Return the alerts of a postableAlerts body, and what is wrong with others in it.
 
     As in Alertmanager, good alerts count though others beside them are bad. Raises RequestError
@@ -49,7 +49,7 @@ def read_alerts(body: Any) -> tuple[list[Posted], str]:
             ends_at=_time(one, "endsAt", "alert", place),
             generator_url=url,
         )
-        refused = _refused(posted, labels)
+        refused = _refused(posted, labels, now)
         if refused:
             wrong = wrong or f"alert {place}: {refused}"
         else:
@@ -57,7 +57,7 @@ def read_alerts(body: Any) -> tuple[list[Posted], str]:
     return good, wrong
 
 
-def _refused(posted: Posted, labels: dict[str, str]) -> str:
+def _refused(posted: Posted, labels: dict[str, str], now: datetime) -> str:
     if not posted.labels.pairs:
         return "at least one label pair required"
     if not labels.keys() <= _seen_names:
@@ -66,7 +66,7 @@ def _refused(posted: Posted, labels: dict[str, str]) -> str:
                 return f"invalid label set: invalid name {name[:60]!r}"
         if len(_seen_names) < _SEEN_AT_MOST:
             _seen_names.update(labels)
-    if posted.starts_at and posted.ends_at and posted.ends_at < posted.starts_at:
+    if posted.starts_at and lasts(posted, now) < posted.starts_at:
         return "start time must be before end time"
     return ""
 
@@ -90,8 +90,8 @@ def read_silence(body: Any) -> Silence:
         starts_at=starts_at,
         ends_at=ends_at,
         updated_at=starts_at,
-        created_by=_text(body, "createdBy", limit=200),
-        comment=_text(body, "comment", limit=4096),
+        created_by=_said(body, "createdBy", limit=200),
+        comment=_said(body, "comment", limit=4096),
     )
 
 
@@ -106,6 +106,8 @@ def _matchers(found: Sequence[Any]) -> tuple[Matcher, ...]:
         equal = True if equal is None else equal
         if not isinstance(name, str) or not isinstance(value, str):
             raise RequestError("a matcher's name and value must be texts")
+        if not _LABEL.fullmatch(name):
+            raise RequestError(f"invalid label name {name[:60]!r}")
         if not isinstance(equal, bool) or not isinstance(regex, bool):
             raise RequestError("a matcher's isRegex and isEqual must be true or false")
         try:
@@ -125,6 +127,13 @@ def _texts(one: dict[str, Any], key: str, place: int) -> dict[str, str]:
         if type(value) is not str:
             raise RequestError(f"{key} of alert {place} must be texts")
     return found
+
+
+def _said(body: dict[str, Any], key: str, *, limit: int) -> str:
+    """Return a text that may be empty and must be there."""
+    if body.get(key) is None:
+        raise RequestError(f"{key} is missing")
+    return _text(body, key, limit=limit)
 
 
 def _text(body: dict[str, Any], key: str, *, limit: int) -> str:

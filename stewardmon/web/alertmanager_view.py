@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.external import RESOLVE_TIMEOUT
 from stewardmon.domain.labels import Labels, Matcher, Op, compile_anchored
-from stewardmon.domain.matching import read_matchers
+from stewardmon.domain.matching import read_filter
 from stewardmon.domain.muting import Mute, MuteKind
 from stewardmon.domain.route import Route, route_for
 from stewardmon.domain.silence import Silence, SilenceState
@@ -21,7 +21,24 @@ from stewardmon.engine.live import Live
 from stewardmon.errors import ExpressionError
 from stewardmon.web.guard import RequestError
 
-_YES, _NO = {"true", "1", "t"}, {"false", "0", "f"}
+_YES, _NO = {"true", "1", "t", "yes", "y", "on"}, {"false", "0", "f", "no", "n", "off"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """What keeps an alert from paging: ids of silences (or a window's name), its causes."""
+
+    silenced: list[str] = field(default_factory=list)
+    inhibited: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Return Alertmanager's word for it."""
+        return "suppressed" if self.silenced or self.inhibited else "active"
+
+
+_LOUD = Quiet()
+Shown = tuple[Alert, Route | None, Quiet]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +51,15 @@ class Wanted:
     matchers: tuple[Matcher, ...]
     receiver: Any
 
-    def takes(self, alert: Alert, route: Route | None, mute: Mute | None) -> bool:
-        """Say whether the alert is one of those."""
+    def takes(self, alert: Alert, route: Route | None, quiet: Quiet) -> bool:
+        """Say whether the alert is one of those; what is muted twice must be wanted twice."""
         if not all(matcher.matches(alert.labels) for matcher in self.matchers):
             return False
         if self.receiver is not None and not self.receiver.fullmatch(receiver_of(route)):
             return False
-        if mute is None:
+        if quiet.state == "active":
             return self.active
-        return self.inhibited if _is_inhibited(mute) else self.silenced
+        return (self.silenced or not quiet.silenced) and (self.inhibited or not quiet.inhibited)
 
 
 def wanted_of(request: Request) -> Wanted:
@@ -66,31 +83,32 @@ def filters_of(request: Request) -> tuple[Matcher, ...]:
     found: list[Matcher] = []
     for text in request.query_params.getlist("filter"):
         try:
-            found += read_matchers(text)
+            found += read_filter(text)
         except ExpressionError as error:
             raise RequestError(f"bad matcher format: {error}") from None
     return tuple(found)
 
 
 def _yes(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "true").lower()
+    text = request.query_params.get(name, "").lower() or "true"
     if text not in _YES | _NO:
         raise RequestError(f"{name} is true or false, not {text[:20]!r}")
     return text in _YES
 
 
-def shown(live: Live, wanted: Wanted) -> Iterator[tuple[Alert, Route | None, Mute | None]]:
+def shown(live: Live, wanted: Wanted) -> Iterator[Shown]:
     """Return the firing alerts that are wanted, with their route and what mutes them."""
     now = live.clock.now()
     routes = live.responder.book.routes
     for alert in tuple(live.responder.firing.values()):
         route = route_for(alert.labels, routes)
         mute = live.responder.why_muted(alert, now=now)
-        if wanted.takes(alert, route, mute):
-            yield alert, route, mute
+        quiet = _LOUD if mute is None else _quiet(live, alert, mute, now)
+        if wanted.takes(alert, route, quiet):
+            yield alert, route, quiet
 
 
-def alert_json(live: Live, alert: Alert, route: Route | None, mute: Mute | None) -> dict[str, Any]:
+def alert_json(live: Live, alert: Alert, route: Route | None, quiet: Quiet) -> dict[str, Any]:
     """Return a gettableAlert."""
     now = live.clock.now()
     held = live.external.alerts.get(alert.fingerprint, alert)
@@ -100,9 +118,13 @@ def alert_json(live: Live, alert: Alert, route: Route | None, mute: Mute | None)
         "fingerprint": alert.fingerprint,
         "receivers": [{"name": receiver_of(route)}],
         "startsAt": rfc3339(alert.active_at),
-        "status": _status(live, alert, mute, now),
+        "status": {
+            "inhibitedBy": quiet.inhibited,
+            "silencedBy": quiet.silenced,
+            "state": quiet.state,
+        },
         "updatedAt": rfc3339(now if alert.ends_at is None else alert.fired_at or now),
-        "generatorURL": held.generator_url,
+        **({"generatorURL": held.generator_url} if held.generator_url else {}),
         "labels": dict(alert.labels.pairs),
     }
 
@@ -116,32 +138,29 @@ NOBODY = "nobody"
 
 
 def groups(
-    found: Iterable[tuple[Alert, Route | None, Mute | None]],
-) -> dict[tuple[str, str, Labels], list[tuple[Alert, Route | None, Mute | None]]]:
+    found: Iterable[Shown],
+) -> dict[tuple[str, str, Labels], list[Shown]]:
     """Return alerts by the incident they belong to: receiver, route and shared labels."""
-    grouped: dict[tuple[str, str, Labels], list[tuple[Alert, Route | None, Mute | None]]] = {}
-    for alert, route, mute in found:
+    grouped: dict[tuple[str, str, Labels], list[Shown]] = {}
+    for alert, route, quiet in found:
         shared = Labels() if route is None else route.group(alert.labels)
         key = (receiver_of(route), "" if route is None else route.name, shared)
-        grouped.setdefault(key, []).append((alert, route, mute))
+        grouped.setdefault(key, []).append((alert, route, quiet))
     return grouped
 
 
-def _status(live: Live, alert: Alert, mute: Mute | None, now: datetime) -> dict[str, Any]:
-    if mute is None:
-        return {"inhibitedBy": [], "silencedBy": [], "state": "active"}
-    if _is_inhibited(mute):
-        return {"inhibitedBy": [mute.cause or mute.by], "silencedBy": [], "state": "suppressed"}
+def _quiet(live: Live, alert: Alert, mute: Mute, now: datetime) -> Quiet:
     silences = [
         one.id
         for one in live.silences.listed()
         if one.state(now) is SilenceState.ACTIVE and one.accepts(alert.labels)
     ]
-    return {"inhibitedBy": [], "silencedBy": silences or [mute.by], "state": "suppressed"}
-
-
-def _is_inhibited(mute: Mute) -> bool:
-    return mute.kind in (MuteKind.INHIBITION, MuteKind.CAUSE_PENDING)
+    explained = mute.kind in (MuteKind.INHIBITION, MuteKind.CAUSE_PENDING)
+    cause = mute if explained else live.mutes.cause(alert, now=now)
+    return Quiet(
+        silenced=silences or ([] if explained else [mute.by]),
+        inhibited=[] if cause is None else [cause.cause or cause.by],
+    )
 
 
 def silence_json(silence: Silence, *, now: datetime) -> dict[str, Any]:
@@ -168,13 +187,20 @@ def matcher_json(matcher: Matcher) -> dict[str, Any]:
     }
 
 
-def meets(silence: Silence, matchers: Sequence[Matcher]) -> bool:
-    """Say whether a silence is about what the filters select.
+def meets(silence: Silence, filters: Sequence[Matcher]) -> bool:
+    """Say whether a silence has every matcher that the filters name, as Alertmanager does."""
+    return set(filters) <= set(silence.matchers)
 
-    As in Alertmanager, a filter is held against the text of the silence's matcher on that label.
-    """
-    texts = Labels({one.name: one.text for one in silence.matchers})
-    return all(matcher.matches(texts) for matcher in matchers)
+
+def order(silence: Silence, *, now: datetime) -> tuple[int, float]:
+    """Return Alertmanager's order: first what ends soon, then what begins soon, then the past."""
+    match silence.state(now):
+        case SilenceState.ACTIVE:
+            return 0, silence.ends_at.timestamp()
+        case SilenceState.PENDING:
+            return 1, silence.starts_at.timestamp()
+        case SilenceState.EXPIRED:
+            return 2, -silence.ends_at.timestamp()
 
 
 def rfc3339(at: datetime) -> str:
