@@ -30,24 +30,45 @@ STEP_GRACE: Final = timedelta(seconds=10)
 MESSAGE_GRACE: Final = timedelta(seconds=90)  # a lease and a half: longer than any send may take
 
 
-def overdue_steps(incidents: tuple[Incident, ...], *, now: datetime) -> tuple[Incident, ...]:
-    """Return the incidents whose next step should have been taken by now."""
-    return tuple(
-        one
+class Standing:
+    """How long things that are due have been seen standing there, by their names.
+
+    Counted from the first look, not from when they were due: after a stop or a sleep of the whole
+    machine everything is late, and the loop whose work it is must have had its chance.
+    """
+
+    def __init__(self, grace: timedelta) -> None:
+        self._grace = grace
+        self._seen: dict[str, datetime] = {}
+
+    def overdue(self, names: Sequence[str], *, now: datetime) -> frozenset[str]:
+        """Return which of the names, all that are due now, have stood for longer than allowed."""
+        self._seen = {name: self._seen.get(name, now) for name in names}
+        return frozenset(name for name, at in self._seen.items() if now - at >= self._grace)
+
+
+def due_steps(incidents: tuple[Incident, ...], *, now: datetime) -> dict[str, Incident]:
+    """Return the incidents whose next step is due, by a name that changes with every step."""
+    return {
+        f"{one.id}@{one.next_step_at}": one
         for one in incidents
-        if one.next_step_at is not None and now - one.next_step_at > STEP_GRACE
-    )
+        if one.next_step_at is not None and one.next_step_at <= now
+    }
 
 
-def overdue_pages(waiting: tuple[Delivery, ...], *, now: datetime) -> tuple[Delivery, ...]:
-    """Return the pages that nobody has tried to send although they were due.
+def due_pages(waiting: tuple[Delivery, ...], *, now: datetime) -> dict[str, Delivery]:
+    """Return the pages that are due, by a name that changes with every attempt.
 
     One that waits its turn behind another to the same address is not overdue: that one is tried.
     """
     first: dict[tuple[str, str, str], Delivery] = {}
     for row in sorted(waiting, key=lambda one: (one.created_at, one.order)):
         first.setdefault((row.incident, row.channel, row.to), row)
-    return tuple(row for row in first.values() if row.pages and now - row.due_at > MESSAGE_GRACE)
+    return {
+        f"{row.dedup_key}@{row.due_at}": row
+        for row in first.values()
+        if row.pages and row.due_at <= now
+    }
 
 
 class Auditor:
@@ -64,6 +85,7 @@ class Auditor:
     ) -> None:
         self._delivering = delivering
         self._rescued: set[str] = set()
+        self._steps, self._pages = Standing(STEP_GRACE), Standing(MESSAGE_GRACE)
         self._responder = responder
         self._ledger = ledger
         self._clock = clock
@@ -82,8 +104,10 @@ class Auditor:
         if not self._ledger.healthy:
             await self._ledger.mend()
         metrics.STORE_HEALTHY.set(float(self._ledger.healthy))
-        steps = overdue_steps(self._responder.open(), now=now)
-        pages = overdue_pages(self._ledger.waiting(), now=now)
+        due, pending = due_steps(self._responder.open(), now=now), self._ledger.waiting()
+        steps = [due[name] for name in sorted(self._steps.overdue(tuple(due), now=now))]
+        rows = due_pages(pending, now=now)
+        pages = [rows[name] for name in sorted(self._pages.overdue(tuple(rows), now=now))]
         for incident in steps:
             log.error("step_overdue", incident=incident.id, due_at=incident.next_step_at)
         for row in pages:
@@ -92,7 +116,7 @@ class Auditor:
         calls = [row for one in steps for row in self._calls(one, now=now)]
         await self._send_beside([*calls, *(pages if stalled else ())], now=now)
         metrics.OVERDUE.set(len(steps) + len(pages))
-        oldest = min((row.created_at for row in self._ledger.waiting()), default=now)
+        oldest = min((row.created_at for row in pending), default=now)
         metrics.OUTBOX_AGE.set((now - oldest).total_seconds())
 
     def _calls(self, incident: Incident, *, now: datetime) -> list[Delivery]:

@@ -14,6 +14,7 @@ from stewardmon.ports import Clock
 log = structlog.get_logger()
 
 EVERY: Final = 60.0  # seconds
+BEATS: Final = 6  # in that time: whoever looks must not take the pause between signs for death
 SILENT_AFTER: Final = 60.0  # seconds without success after which a loop counts as dead
 
 Ping = Callable[[], Awaitable[None]]
@@ -43,8 +44,9 @@ class DeadMan:
         """Run until cancelled."""
         while True:
             await self.sign()
-            self._beat()
-            await self._clock.sleep(EVERY)
+            for _ in range(BEATS):
+                self._beat()
+                await self._clock.sleep(EVERY / BEATS)
 
     async def sign(self) -> bool:
         """Send the signs of life, if there is life; return whether there was."""
