@@ -79,7 +79,8 @@ class ProbeSpec:
     """One entry of probes.yml, ready to be built: names, schedule, and the kind's own settings.
 
     `labels` are laid over every series of the probe; `depends_on` names probes whose failure
-    explains this one's.
+    explains this one's. `confirm`: a failure is believed once a second ask, right after it, fails
+    too: for probes that ask so seldom that nobody wants to wait for the next tick.
     """
 
     name: str
@@ -91,6 +92,7 @@ class ProbeSpec:
     settings: Settings
     labels: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    confirm: bool = False
     source: str = ""
 
 

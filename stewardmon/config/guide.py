@@ -54,6 +54,40 @@ _SENTRY: Final = """
     interval: 60s
     expect: {{status: [2xx, 4xx]}}
 """
+# Every five minutes: the app's limits (100 requests in 15 minutes, 10 questions a minute) stay far
+# away, and its AI provider is paid for some hundred questions a day.
+_AGENT: Final = """
+  - name: {name}
+    kind: {kind}
+    job: agent
+    url: ${{NEXT_PUBLIC_APP_URL}}
+    supabase_url: ${{SUPABASE_URL}}
+    anon_key: ${{SUPABASE_ANON_KEY}}
+    email: ${{SYNTHETIC_EMAIL}}
+    password: ${{SYNTHETIC_PASSWORD}}
+    interval: {interval}
+    timeout: 30s
+    confirm: true
+    depends_on: [{needs}]
+"""
+_AGENTS: Final = (
+    ("agent", "agent", "5m", ""),
+    ("agent-stream", "agent", "5m", "    mode: stream\n    stranger: false\n"),
+    ("agent-metrics", "agent_metrics", "4m", ""),
+)
+_USER: Final = (
+    "NEXT_PUBLIC_APP_URL",
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SYNTHETIC_EMAIL",
+    "SYNTHETIC_PASSWORD",
+)
+_NEEDS: Final[Mapping[str, str]] = {
+    "NEXT_PUBLIC_APP_URL": "app",
+    "DATABASE_URL": "database",
+    "OPENAI_API_KEY": "openai",
+    "SUPABASE_URL": "supabase-auth",
+}
 _BLOCKS: Final[Mapping[str, str]] = {
     "NEXT_PUBLIC_APP_URL": _APP,
     "DATABASE_URL": _DATABASE,
@@ -68,10 +102,23 @@ def guide_text(environ: Mapping[str, str]) -> str | None:
     blocks = [block for name, block in _BLOCKS.items() if _is_set(name, environ)]
     if _SUPABASE in blocks:
         blocks.append(_WITH_KEY if _is_set("SUPABASE_ANON_KEY", environ) else _WITHOUT_KEY)
+    blocks += _agents(environ)
     sentry = _ingest(environ)
     if sentry:
         blocks.append(_SENTRY.format(address=sentry))
     return _HEADER + "".join(blocks) if blocks else None
+
+
+def _agents(environ: Mapping[str, str]) -> list[str]:
+    """Return the probes that ask as the synthetic user; none where no such user is named."""
+    if not all(_is_set(name, environ) for name in _USER):
+        return []
+    needs = ", ".join(probe for name, probe in _NEEDS.items() if _is_set(name, environ))
+    database = "    database: ${DATABASE_URL}\n" if _is_set("DATABASE_URL", environ) else ""
+    return [
+        _AGENT.format(name=name, kind=kind, interval=interval, needs=needs) + own + database
+        for name, kind, interval, own in _AGENTS
+    ]
 
 
 def trimmed(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -33,6 +33,7 @@ class Common(Settings):
     timeout: Duration | None = None
     labels: LabelMap = Field(default_factory=dict)
     depends_on: Names = ()
+    confirm: bool = False
 
 
 class Defaults(Settings):
@@ -116,6 +117,7 @@ def _probe(
         settings=settings,
         labels={**defaults.labels, **common.labels},
         depends_on=common.depends_on,
+        confirm=common.confirm,
         source=source.at(_first(entry)),
     )
 

@@ -48,6 +48,11 @@ class Reason(StrEnum):
     INCOMPLETE = "incomplete"
     WRONG_ANSWER = "wrong_answer"
     EXPOSED = "exposed"
+    # How an agent fails inside an answer that looks well
+    ERROR_IN_200 = "error_in_200"
+    ERROR_LINE = "error_line"
+    BARE_COMPLETE = "bare_complete"
+    GATEWAY_TIMEOUT = "gateway_timeout"
     # Who we are to it
     AUTH = "auth"
     PERMISSION = "permission"

@@ -57,6 +57,22 @@ def _gauge(
     )
 
 
+def _last(name: str, metric: str, about: str) -> Word:
+    """Return a question about a probe that asks every few minutes: its last answer counts."""
+    return Word(
+        name=name,
+        expr=f"last_over_time({metric}{{$selector}}[15m])",
+        unit=UP,
+        about=about,
+        answer=("==", 0.0),
+        counted=f"{metric}{{$selector}}",
+        shape=Shape.SERIES,
+        metrics=(metric,),
+        note=_ASKED,
+    )
+
+
+_ASKED: Final = "needs the synthetic user, and a probe that asks at least every 10 minutes"
 _PUSHED: Final = "cannot be seen from outside: the app must push it or be scraped"
 _AGENT: Final = "from agent_logs, or from /api/monitoring/agent-metrics where that answers"
 
@@ -267,10 +283,41 @@ _AGENT_WORDS: Final = (
         "agent_response_time",
         "stewardmon_agent_response_seconds",
         SECONDS,
-        "95th percentile of how long real agent requests took, the worst in the window",
+        "95th percentile of how long real agent requests took, the worst in the window; their "
+        "mean where agent-metrics tells no more",
         expr="max_over_time(stewardmon_agent_response_seconds{$selector}[$window])",
-        matchers={"quantile": 'quantile="0.95"'},
+        matchers={"quantile": 'quantile=~"0.95|mean"'},
         note=_AGENT,
+    ),
+    _gauge(
+        "agent_question_time",
+        "stewardmon_agent_answer_seconds",
+        SECONDS,
+        "how long the agent takes for our own question, the quickest of the last 15 minutes",
+        expr="min_over_time(stewardmon_agent_answer_seconds{$selector}[15m])",
+        note=_ASKED,
+    ),
+    _last("agent_failed", "stewardmon_agent_answered", "our question to the agent got no answer"),
+    _last(
+        "agent_amount_wrong",
+        "stewardmon_agent_amount_right",
+        "the agent names another amount than SQL's sum of the same receipts",
+    ),
+    _last(
+        "agent_answers_strangers",
+        "stewardmon_agent_stranger_refused",
+        "the agent takes questions without a session",
+    ),
+    _last(
+        "agent_stream_buffered",
+        "stewardmon_agent_stream_live",
+        "all lines of the agent's stream came at once, at its end",
+    ),
+    _last("sign_in_failed", "stewardmon_agent_signed_in", "the synthetic user cannot sign in"),
+    _last(
+        "agent_metrics_failed",
+        "stewardmon_agent_metrics_up",
+        "agent-metrics answers a signed-in user with an error",
     ),
 )
 

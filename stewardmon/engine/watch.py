@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from stewardmon import metrics
 from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import NAME, Labels
-from stewardmon.domain.outcome import Outcome, Reason
+from stewardmon.domain.outcome import Outcome, Reason, State
 from stewardmon.engine.record import Tape
 from stewardmon.ports import Clock, Probe, ProbeSpec
 from stewardmon.probes.asking import ask
 from stewardmon.schedule import Schedule, Tick
 
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
+# What asking again at once could change: not what we are, have or may.
+_WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
+_FUTILE: Final = frozenset({Reason.AUTH, Reason.QUOTA, Reason.RATE_LIMIT, Reason.BUDGET})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +170,30 @@ class Watch:
     async def _ask(self, target: Target) -> None:
         spec = target.spec
         try:
-            outcome = await ask(
-                target.probe,
-                timeout=spec.timeout.total_seconds(),
-                bug=lambda error: self._bug(spec.name, error),
-            )
+            outcome = await self._outcome(target)
+            if spec.confirm and outcome.state in _WORTH_A_SECOND_ASK:
+                outcome = await self._confirmed(target, outcome)
         finally:
             self._asking.discard(spec.name)
         if self.targets.get(spec.name) is not target:
             return  # a reload took it away while it was asked
         metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
         self._observations.record(spec, outcome, at=self._clock.now())
+
+    async def _outcome(self, target: Target) -> Outcome:
+        spec = target.spec
+        return await ask(
+            target.probe,
+            timeout=spec.timeout.total_seconds(),
+            bug=lambda error: self._bug(spec.name, error),
+        )
+
+    async def _confirmed(self, target: Target, first: Outcome) -> Outcome:
+        """Ask a second time; where that is well, what the first met stays as a finding."""
+        if first.reason in _FUTILE:
+            return first
+        second = await self._outcome(target)
+        if not second.success:
+            return second
+        finding = f"a first ask failed: {first.reason.value}: {first.detail}"
+        return replace(second, findings=(finding, *second.findings))

@@ -32,6 +32,8 @@ class _Kinds(Mapping[str, Kind]):
 KINDS: Final[Mapping[str, Kind]] = _Kinds(
     {
         "http": "http",
+        "agent": "agent",
+        "agent_metrics": "agent_metrics",
         "postgres": "postgres",
         "postgres_query": "postgres_query",
         "postgres_depth": "postgres_depth",

@@ -26,6 +26,21 @@ class Progress:
         self._series = series
         self._since = 0.0
 
+    @property
+    def known(self) -> tuple[Measurement, ...]:
+        """Return what may be said of this ask, whatever becomes of it."""
+        return self._known
+
+    def note(self, *measurements: Measurement) -> None:
+        """Know these from now on, in the place of what was known of the same series."""
+        fresh = {(one.name, tuple(one.labels.items())) for one in measurements}
+        kept = [one for one in self._known if (one.name, tuple(one.labels.items())) not in fresh]
+        self._known = (*kept, *measurements)
+
+    def unsay(self, name: str) -> None:
+        """Know no more of the series of that name."""
+        self._known = tuple(one for one in self._known if one.name != name)
+
     def enter(self, phase: str) -> None:
         """Close the phase that was running, if any, and start the next."""
         now = perf_counter()

@@ -27,8 +27,19 @@ from tests.support.servers import (
 SECRET: Final = "hunter2hunter2"
 KEY: Final = f"sk-proj-{SECRET}"
 
+# What a probe that signs in to the app needs.
+SIGNED: Final = {
+    "url": "http://127.0.0.1:%d",
+    "supabase_url": "http://127.0.0.1:%d",
+    "anon_key": f"eyJ{SECRET}",
+    "email": "synthetic@steward.example",
+    "password": SECRET,
+}
+
 # The least that each kind needs, for a target on a port of this machine.
 LEAST: Final[dict[str, Any]] = {
+    "agent": SIGNED,
+    "agent_metrics": SIGNED,
     "http": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
     "postgres": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},
     "postgres_depth": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},

@@ -64,6 +64,28 @@ def test_supabase_without_its_key_is_asked_without_it() -> None:
     assert "[200, 401]" in text
 
 
+SYNTHETIC = {"SYNTHETIC_EMAIL": "s@steward.example", "SYNTHETIC_PASSWORD": "hunter2hunter2"}
+
+
+def test_the_agent_is_asked_where_the_synthetic_user_is_named() -> None:
+    config = load(None, {**GUIDE, **SYNTHETIC})
+    agents = {one.name: one for one in config.probes if one.job == "agent"}
+    assert set(agents) == {"agent", "agent-stream", "agent-metrics"}
+    assert all(one.confirm for one in agents.values())
+    assert agents["agent"].depends_on == ("app", "database", "openai", "supabase-auth")
+    assert "hunter2" not in repr(config)
+    assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 5
+
+
+def test_the_agent_is_asked_without_a_database_to_compare_it_with(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2hunter2\n")
+    environ = {**GUIDE, **SYNTHETIC, "SYNTHETIC_PASSWORD_FILE": str(tmp_path / "password")}
+    del environ["DATABASE_URL"], environ["SYNTHETIC_PASSWORD"]
+    agents = [one for one in load(None, environ).probes if one.job == "agent"]
+    assert len(agents) == 3
+    assert {one.depends_on for one in agents} == {("app", "openai", "supabase-auth")}
+
+
 def test_with_nothing_set_what_is_missing_is_named_and_the_demo_pointed_to() -> None:
     with pytest.raises(ConfigError) as refused:
         load(None, {"DATABASE_URL": ""})
