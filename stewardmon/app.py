@@ -32,6 +32,7 @@ from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
 from stewardmon.engine.feeds import Feeds
+from stewardmon.engine.heartbeats import Heartbeats
 from stewardmon.engine.jobs import Job, Jobs
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
@@ -99,6 +100,7 @@ class App:
         self._silences = Silences(self._ledger, self._responder, self._mutes)
         self._rota = Rota(self._ledger, self._responder)
         self._drills = Drills(self._ledger, self._responder)
+        self._heartbeats = Heartbeats(self._ledger)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._jobs = Jobs(self._ledger, clock, beat=beat("jobs"), bug=telemetry.report_bug)
         self._watch = Watch(
@@ -140,11 +142,13 @@ class App:
             external=self._external,
             rota=self._rota,
             drills=self._drills,
+            heartbeats=self._heartbeats,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
             config=config,
             reload=self.reload,
+            ask=self._watch.look,
         )
         self._adopt(config)
 
@@ -156,6 +160,8 @@ class App:
         self._rota.restore(saved.records)
         self._drills.restore(saved.records)
         self._jobs.restore(saved.records)
+        self._heartbeats.restore(saved.records)
+        await self._heartbeats.expect(_heartbeats(self._config), now=self._clock.now())
         self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
         for alert in saved.alerts:
@@ -214,6 +220,7 @@ class App:
         self._responder.book = book(config)
         self._rota.change(config.roster)
         self._adopt(config)
+        await self._heartbeats.expect(_heartbeats(config), now=self._clock.now())
         await self._let_go(orphans)
         for adapter in former:
             await adapter.close()
@@ -234,7 +241,8 @@ class App:
                 targets.append(before)
             else:
                 make = self._parts.probe_kinds[spec.kind].make
-                targets.append(Target(spec=spec, probe=make(spec.settings, context)))
+                own = replace(context, probe=spec.name)
+                targets.append(Target(spec=spec, probe=make(spec.settings, own)))
         return targets
 
     def _make_channels(self, config: Config) -> dict[str, Channel]:
@@ -257,6 +265,7 @@ class App:
             clock=self._clock,
             user_agent=f"stewardmon/{__version__}",
             external_url=self._parts.external_url,
+            pulse=self._heartbeats.pulse,
         )
 
     def _gone(self, targets: Sequence[Target]) -> list[Probe]:
@@ -388,6 +397,10 @@ class App:
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
             figures[key] = max(figures.get(key, 0.0), float(one.failures))
         return figures
+
+
+def _heartbeats(config: Config) -> list[str]:
+    return [spec.name for spec in config.probes if spec.kind == "heartbeat"]
 
 
 def book(config: Config) -> Book:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
+from stewardmon.domain.heartbeat import Pulse
 from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.labels import Labels, Matcher
 from stewardmon.domain.notification import Delivery, Notification, Receipt
@@ -108,11 +109,17 @@ class ChannelSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What adapters may share: the clock, and the words that identify this daemon."""
+    """What adapters may share: the clock, and the words that identify this daemon.
+
+    `probe` is the name of the probe that is built, empty outside of a daemon; `pulse` returns what
+    a job has pushed.
+    """
 
     clock: Clock
     user_agent: str = "stewardmon"
     external_url: str = ""
+    probe: str = ""
+    pulse: Callable[[str], Pulse | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

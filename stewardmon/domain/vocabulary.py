@@ -73,7 +73,7 @@ def _last(name: str, metric: str, about: str) -> Word:
 
 
 _ASKED: Final = "needs the synthetic user, and a probe that asks at least every 10 minutes"
-_PUSHED: Final = "cannot be seen from outside: the app must push it or be scraped"
+_PUSHED: Final = "cannot be seen from outside: the app must push it to a heartbeat"
 _AGENT: Final = "from agent_logs, or from /api/monitoring/agent-metrics where that answers"
 
 _PLATFORM: Final = (

@@ -11,6 +11,7 @@ from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.evaluate import Evaluator
 from stewardmon.engine.external import External
+from stewardmon.engine.heartbeats import Heartbeats
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import Mutes
 from stewardmon.engine.responder import Responder
@@ -26,8 +27,8 @@ class Live:
     """The running daemon, seen from outside; a reload replaces parts of it in place.
 
     `config_error` is why the files on disk are not in force, empty when they are. `reload` reads
-    them again and returns what is wrong. `config` is the configuration in force (config.Config;
-    the engine is below it and does not know its type).
+    them again and returns what is wrong; `ask` asks a probe at once. `config` is the
+    configuration in force (config.Config; the engine is below it and does not know its type).
     """
 
     clock: Clock
@@ -43,11 +44,13 @@ class Live:
     external: External
     rota: Rota
     drills: Drills
+    heartbeats: Heartbeats
     ledger: Ledger
     history: History
     supervisor: Supervisor
     config: Any
     reload: Callable[[], Awaitable[str]]
+    ask: Callable[[str], Awaitable[None]]
     config_error: str = ""
 
     def ready(self) -> tuple[bool, str]:

@@ -73,7 +73,8 @@ class Observations:
                 {
                     NAME: name,
                     **extra,
-                    "job": spec.job,
+                    # Figures that a job pushed may be another job's: the app's memory is the app's.
+                    "job": extra.get("job", spec.job),
                     "instance": spec.instance,
                     "probe": spec.name,
                     **spec.labels,
@@ -144,6 +145,12 @@ class Watch:
                     self._start(group, tick)
                 self._beat()
                 await self._clock.wait(self._changed, self._wait())
+
+    async def look(self, name: str) -> None:
+        """Ask a target now, between its ticks: something is known to have changed."""
+        target = self.targets.get(name)
+        if target is not None:
+            await self._ask(target)
 
     async def close(self) -> None:
         """Close every probe."""

@@ -45,6 +45,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "tls": "tls",
         "dns": "dns",
         "backup": "backup",
+        "heartbeat": "heartbeat",
         "logs": "logs",
         "page": "page",
         "security": "security",

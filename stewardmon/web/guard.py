@@ -266,6 +266,11 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
+def given_token(request: HTTPConnection) -> str:
+    """Return the token that a request brings, as Bearer or as Basic's password; else empty."""
+    return _bearer(request) or _password(request)
+
+
 def _bearer(request: HTTPConnection) -> str | None:
     """Return the token of `Authorization: Bearer …`, None where there is no such header."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")

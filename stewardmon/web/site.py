@@ -24,6 +24,7 @@ from stewardmon.web import (
     duty,
     exposition,
     health,
+    heartbeat,
     incidents,
     openapi,
     pages,
@@ -66,6 +67,7 @@ def build(
     routes: Sequence[BaseRoute] = (
         *assets.routes(),
         *health.routes(live, guard),
+        *heartbeat.routes(live),
         *exposition.routes(live),
         *stream.routes(),
         *why.routes(live),
