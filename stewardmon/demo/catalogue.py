@@ -84,6 +84,7 @@ class Fault(StrEnum):
     DATA_NEGATIVE_TOTAL = "data-negative-total"
     DATA_STUCK_RECEIPT = "data-stuck-receipt"
     DATA_FUTURE_DATE = "data-future-date"
+    DATA_ORPHAN = "data-orphan"
     DATA_UNVALIDATED_CONSTRAINT = "data-unvalidated-constraint"
 
     OPENAI_KEY = "openai-key"
@@ -208,6 +209,7 @@ _ALL: Final = (
     _spec(F.DATA_NEGATIVE_TOTAL, A.DATA, "a receipt with a negative total"),
     _spec(F.DATA_STUCK_RECEIPT, A.DATA, "a receipt that has been processing for hours", hours=3),
     _spec(F.DATA_FUTURE_DATE, A.DATA, "a receipt bought in the future", days=40),
+    _spec(F.DATA_ORPHAN, A.DATA, "a receipt of a user who is not there"),
     _spec(F.DATA_UNVALIDATED_CONSTRAINT, A.DATA, "a constraint that is NOT VALID"),
     _spec(F.OPENAI_KEY, A.OPENAI, "401 invalid_api_key: the key was revoked"),
     _spec(F.OPENAI_QUOTA, A.OPENAI, "429 insufficient_quota: the credit is used up"),

@@ -131,6 +131,10 @@ class Database:
         async with admin.transaction(), admin.cursor() as cursor:
             await cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(APP_ROLE)))
             await cursor.execute(schema)
+            await cursor.executemany(
+                "INSERT INTO auth.users (id, email) VALUES (%s, %s)",
+                [(user.id, user.email) for user in self._identity.users],
+            )
             await cursor.executemany(_INSERT_RECEIPT, list(_receipts(self._identity.users, now)))
             await cursor.executemany(_INSERT_LOG, list(_logs(self._identity.users, now)))
             await cursor.executemany(_INSERT_MIGRATION, list(_migrations(now)))

@@ -57,6 +57,11 @@ _STATEMENTS: Final[Mapping[Fault, tuple[LiteralString, LiteralString]]] = {
         "ALTER TABLE receipts DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE receipts ENABLE ROW LEVEL SECURITY",
     ),
+    Fault.DATA_ORPHAN: (
+        'INSERT INTO receipts (id, "userId", merchant, total, "purchaseDate") VALUES'
+        " ('00000000-0000-4000-8000-00000000dead', gen_random_uuid(), 'Corner Market', 5, now())",
+        "DELETE FROM receipts WHERE id = '00000000-0000-4000-8000-00000000dead'",
+    ),
     Fault.DATA_UNVALIDATED_CONSTRAINT: (
         "ALTER TABLE receipts ADD CONSTRAINT total_sane CHECK (total < 1000000) NOT VALID",
         "ALTER TABLE receipts DROP CONSTRAINT total_sane",

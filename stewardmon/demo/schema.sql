@@ -40,6 +40,12 @@ CREATE TABLE _prisma_migrations (
     applied_steps_count integer NOT NULL DEFAULT 0
 );
 
+-- Supabase's own table of users; no foreign key leads to it.
+CREATE SCHEMA auth;
+CREATE TABLE auth.users (id uuid PRIMARY KEY, email text);
+GRANT USAGE ON SCHEMA auth TO stewardmon;
+GRANT SELECT (id) ON auth.users TO stewardmon;
+
 -- Row level security as Supabase has it: `anon` may ask, and sees nothing.
 ALTER TABLE receipts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE agent_logs ENABLE ROW LEVEL SECURITY;

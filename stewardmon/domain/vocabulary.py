@@ -7,54 +7,17 @@ have one (DESIGN.md section 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
-from types import MappingProxyType
 from typing import Final
 
-from stewardmon.domain.units import BYTES, PER_SECOND, RATIO, SECONDS, UP, USD, Unit
+from stewardmon.domain.units import BYTES, PER_SECOND, RATIO, SECONDS, UP, USD
+from stewardmon.domain.vocabulary_database import DATABASE
+from stewardmon.domain.vocabulary_shapes import averaged, gauge, p95
 from stewardmon.domain.word import Shape, Vocabulary, Word
 
 __all__ = ["BUILT_IN", "Vocabulary", "Word"]
 
 _APP: Final = {"job": 'job="app"'}
 _OPENAI: Final = {"job": 'job="openai"'}
-
-
-def _averaged(metric: str) -> str:
-    return f"avg by (job) (avg_over_time({metric}{{$selector}}[$window]))"
-
-
-def _p95(metric: str) -> str:
-    return f"quantile_over_time(0.95, {metric}{{$selector}}[$window])"
-
-
-def _gauge(
-    name: str,
-    metric: str,
-    unit: Unit,
-    about: str,
-    *,
-    expr: str,
-    high: float = inf,
-    matchers: Mapping[str, str] = MappingProxyType({}),
-    note: str = "",
-) -> Word:
-    """Return a word over one metric that is never negative, ready for functions and counting."""
-    return Word(
-        name=name,
-        expr=expr,
-        unit=unit,
-        about=about,
-        low=0.0,
-        high=high,
-        series=f"{metric}{{$selector}}",
-        counted=f"{metric}{{$selector}}",
-        matchers=matchers,
-        shape=Shape.JOB if " by (job) " in expr else Shape.SERIES,
-        metrics=(metric,),
-        note=note,
-    )
 
 
 def _last(name: str, metric: str, about: str) -> Word:
@@ -79,7 +42,7 @@ _AGENT: Final = "from agent_logs, or from /api/monitoring/agent-metrics where th
 _PLATFORM: Final = (
     Word(
         name="error_rate",
-        expr=f"1 - {_averaged('probe_success')}",
+        expr=f"1 - {averaged('probe_success')}",
         unit=RATIO,
         about="share of the app's probes that failed in the window; a warning counts as success",
         low=0.0,
@@ -90,12 +53,12 @@ _PLATFORM: Final = (
         shape=Shape.JOB,
         metrics=("probe_success",),
     ),
-    _gauge(
+    gauge(
         "response_time",
         "probe_duration_seconds",
         SECONDS,
         "95th percentile of the app's probe durations; a timeout counts as infinitely slow",
-        expr=_p95("probe_duration_seconds"),
+        expr=p95("probe_duration_seconds"),
         matchers=_APP,
     ),
     Word(
@@ -119,7 +82,7 @@ _PLATFORM: Final = (
         shape=Shape.SERIES,
         metrics=("probe_success",),
     ),
-    _gauge(
+    gauge(
         "memory_usage",
         "process_resident_memory_bytes",
         BYTES,
@@ -161,74 +124,22 @@ _PLATFORM: Final = (
     ),
 )
 
-_DATABASE: Final = (
-    _gauge(
-        "db_query_time",
-        "stewardmon_pg_query_duration_seconds",
-        SECONDS,
-        "95th percentile of how long the database takes for the probe's SELECT 1",
-        expr=_p95("stewardmon_pg_query_duration_seconds"),
-    ),
-    Word(
-        name="db_connections",
-        expr=(
-            "sum by (job) (avg_over_time(pg_stat_activity_count{$selector}[$window]))"
-            " / sum by (job) (avg_over_time(pg_settings_max_connections{$selector}[$window]))"
-        ),
-        unit=RATIO,
-        about="connections in use, as a share of max_connections",
-        low=0.0,
-        high=1.0,
-        counted="pg_settings_max_connections{$selector}",
-        shape=Shape.JOB,
-        metrics=("pg_stat_activity_count", "pg_settings_max_connections"),
-    ),
-    Word(
-        name="db_cache_hit_rate",
-        expr=(
-            "sum by (job) (rate(pg_stat_database_blks_hit{$selector}[$window]))"
-            " / (sum by (job) (rate(pg_stat_database_blks_hit{$selector}[$window]))"
-            " + sum by (job) (rate(pg_stat_database_blks_read{$selector}[$window])))"
-        ),
-        unit=RATIO,
-        about="share of blocks that PostgreSQL found in its own cache",
-        low=0.0,
-        high=1.0,
-        counted="pg_stat_database_blks_hit{$selector}",
-        shape=Shape.JOB,
-        metrics=("pg_stat_database_blks_hit", "pg_stat_database_blks_read"),
-    ),
-    Word(
-        name="db_full_in",
-        expr=(
-            "(stewardmon_pg_capacity_bytes{$selector} - pg_database_size_bytes{$selector})"
-            " / (deriv(pg_database_size_bytes{$selector}[$window]) > 0)"
-        ),
-        unit=SECONDS,
-        about="time until the database is full, if it goes on growing as it did in the window",
-        counted="pg_database_size_bytes{$selector}",
-        shape=Shape.SERIES,
-        metrics=("stewardmon_pg_capacity_bytes", "pg_database_size_bytes"),
-        note="needs `capacity` on the database's probe: SQL cannot tell how large the disk is",
-    ),
-)
-
 _AI: Final = (
-    _gauge(
+    gauge(
         "ai_response_time",
         "gen_ai_client_operation_duration_seconds",
         SECONDS,
         "95th percentile of the AI provider's whole answers to our canary",
-        expr=_p95("gen_ai_client_operation_duration_seconds"),
+        expr=p95("gen_ai_client_operation_duration_seconds"),
     ),
-    _gauge(
+    gauge(
         "ai_first_token_time",
         "gen_ai_client_operation_time_to_first_chunk_seconds",
         SECONDS,
         "95th percentile of the time until the AI provider's first chunk arrives",
-        expr=_p95("gen_ai_client_operation_time_to_first_chunk_seconds"),
+        expr=p95("gen_ai_client_operation_time_to_first_chunk_seconds"),
     ),
-    _gauge(
+    gauge(
         "openai_rate_limit_left",
         "stewardmon_openai_rate_limit_remaining_ratio",
         RATIO,
@@ -240,7 +151,7 @@ _AI: Final = (
         high=1.0,
         note="the provider's headers may be absent: then there is no data",
     ),
-    _gauge(
+    gauge(
         "openai_cost_today",
         "stewardmon_openai_cost_usd_today",
         USD,
@@ -251,7 +162,7 @@ _AI: Final = (
 )
 
 _AGENT_WORDS: Final = (
-    _gauge(
+    gauge(
         "throughput",
         "stewardmon_agent_requests_per_second",
         PER_SECOND,
@@ -261,25 +172,25 @@ _AGENT_WORDS: Final = (
         ),
         note=_AGENT,
     ),
-    _gauge(
+    gauge(
         "cache_hit_rate",
         "stewardmon_agent_cache_hit_ratio",
         RATIO,
         "share of real agent requests that the app answered from its cache",
-        expr=_averaged("stewardmon_agent_cache_hit_ratio"),
+        expr=averaged("stewardmon_agent_cache_hit_ratio"),
         high=1.0,
         note=_AGENT,
     ),
-    _gauge(
+    gauge(
         "agent_error_rate",
         "stewardmon_agent_error_ratio",
         RATIO,
         "share of real agent requests that failed",
-        expr=_averaged("stewardmon_agent_error_ratio"),
+        expr=averaged("stewardmon_agent_error_ratio"),
         high=1.0,
         note=_AGENT,
     ),
-    _gauge(
+    gauge(
         "agent_response_time",
         "stewardmon_agent_response_seconds",
         SECONDS,
@@ -289,7 +200,7 @@ _AGENT_WORDS: Final = (
         matchers={"quantile": 'quantile=~"0.95|mean"'},
         note=_AGENT,
     ),
-    _gauge(
+    gauge(
         "agent_question_time",
         "stewardmon_agent_answer_seconds",
         SECONDS,
@@ -322,5 +233,5 @@ _AGENT_WORDS: Final = (
 )
 
 BUILT_IN: Final = Vocabulary(
-    {word.name: word for word in (*_PLATFORM, *_DATABASE, *_AI, *_AGENT_WORDS)}
+    {word.name: word for word in (*_PLATFORM, *DATABASE, *_AI, *_AGENT_WORDS)}
 )

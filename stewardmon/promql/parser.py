@@ -8,6 +8,7 @@ documentation; checked in the tests against the maintained `promql-parser`.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from stewardmon.errors import ExpressionError
@@ -51,6 +52,7 @@ _NOT_METRICS: Final = frozenset(
 _AGGREGATORS: Final = signatures.AGGREGATORS | signatures.EXPERIMENTAL_AGGREGATORS
 
 
+@lru_cache(maxsize=1024)  # trees are frozen; reloads and rule tests read the same rules again
 def parse(text: str) -> Expr:
     """Return the tree of the expression.
 

@@ -13,8 +13,9 @@ from stewardmon.probes.postgres_checks.activity import blocked, transactions
 from stewardmon.probes.postgres_checks.app import agent_traffic, integrity
 from stewardmon.probes.postgres_checks.check import Check
 from stewardmon.probes.postgres_checks.indexes import indexes
+from stewardmon.probes.postgres_checks.references import orphans
 from stewardmon.probes.postgres_checks.replication import replication, slots
-from stewardmon.probes.postgres_checks.schema import constraints, migrations
+from stewardmon.probes.postgres_checks.schema import constraints, migrations, tables
 from stewardmon.probes.postgres_checks.statements import statements
 from stewardmon.probes.postgres_checks.upkeep import dead_tuples, wraparound
 
@@ -25,10 +26,12 @@ CHECKS: Final[Mapping[str, Check]] = {
     "slots": slots,
     "wraparound": wraparound,
     "dead_tuples": dead_tuples,
+    "tables": tables,
     "indexes": indexes,
     "statements": statements,
     "migrations": migrations,
     "constraints": constraints,
     "integrity": integrity,
+    "orphans": orphans,
     "agent_traffic": agent_traffic,
 }

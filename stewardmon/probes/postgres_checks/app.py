@@ -16,14 +16,15 @@ SELECT
     AS future_date,
   count(*) FILTER (WHERE merchant = 'Processing...'
     AND "createdAt" < (now() AT TIME ZONE 'UTC') - make_interval(secs => %(stuck)s)) AS stuck,
-  count(*) FILTER (WHERE merchant LIKE 'Processing Failed%%') AS failed
+  count(*) FILTER (WHERE merchant LIKE 'Processing Failed%%'
+    AND "createdAt" > (now() AT TIME ZONE 'UTC') - interval '1 day') AS failed
 FROM receipts
 """
 _SENTENCES: Final = {
     "negative_total": "receipts have a total below zero",
     "future_date": "receipts were bought in the future",
     "stuck": "receipts are stuck in processing",
-    "failed": "receipts failed in processing",
+    "failed": "receipts failed in processing in the last day",
 }
 
 # The last five minutes of real traffic; percentile_cont interpolates, as PromQL's quantiles do.

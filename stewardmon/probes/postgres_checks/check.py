@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import DirectoryPath, Field
 
 from stewardmon.domain.outcome import Measurement
 from stewardmon.probes.postgres_session import Session
@@ -33,6 +33,15 @@ class WantedIndex(Settings):
     columns: tuple[str, ...] = Field(min_length=1)
 
 
+class Reference(Settings):
+    """A column whose values must stand in another table's column, though no constraint says so."""
+
+    table: str
+    column: str
+    to: str
+    to_column: str = "id"
+
+
 class Limits(Settings):
     """Where each figure becomes a finding: the warnings of PLATFORM.md section 4."""
 
@@ -48,16 +57,22 @@ class Limits(Settings):
 class CheckSettings(Settings):
     """What the checks look for.
 
-    `indexes` are wanted by columns. `migrations` maps the names that the app's source holds to
-    their checksums (sha256 of migration.sql, empty where unknown). `stuck_after` is how long a
-    receipt may be in processing.
+    `tables` must be there, `indexes` are wanted by columns, `references` must lead somewhere.
+    `migrations` maps the names that the app's source holds to their checksums (sha256 of
+    migration.sql, empty where unknown); `migrations_folder` is the source's own `prisma/migrations`
+    instead. `stuck_after` is how long a receipt may be in processing.
     """
 
     limits: Limits = Limits()
+    tables: tuple[str, ...] = ("receipts",)
     indexes: tuple[WantedIndex, ...] = (
         WantedIndex(table="receipts", columns=("userId", "purchaseDate")),
     )
+    references: tuple[Reference, ...] = (
+        Reference(table="receipts", column="userId", to="auth.users"),
+    )
     migrations: Mapping[str, str] = Field(default_factory=dict)
+    migrations_folder: DirectoryPath | None = None
     stuck_after: Duration = timedelta(hours=1)
 
 

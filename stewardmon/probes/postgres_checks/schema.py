@@ -1,8 +1,11 @@
-"""Whether the schema is what the app was built for: migrations and constraints."""
+"""Whether the schema is what the app was built for: tables, migrations and constraints."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 from stewardmon.domain.outcome import Measurement
@@ -25,15 +28,26 @@ _RUNNING: Final = 600.0  # seconds that a migration may take before it counts as
 _SHOWN: Final = 10
 
 
+async def tables(talk: Session, settings: CheckSettings) -> Found:
+    """Which tables that the app cannot do without are gone?"""
+    gone = [name for name in settings.tables if not await has_table(talk, name)]
+    measurements = tuple(
+        Measurement("stewardmon_pg_table_missing", float(name in gone), {"table": name})
+        for name in settings.tables
+    )
+    return Found(measurements, tuple(f"there is no table {name}" for name in gone))
+
+
 async def migrations(talk: Session, settings: CheckSettings) -> Found:
     """Which of Prisma's migrations failed, are pending, or were changed after they ran?"""
     if not await has_table(talk, "_prisma_migrations"):
         return Found(absent="there is no table _prisma_migrations")
     rows = await talk.rows(_MIGRATIONS)
+    source = await _source(settings)
     failed = [row["name"] for row in rows if _failed(row)]
     applied = {row["name"]: row["checksum"] for row in rows if row["finished"]}
-    pending = [name for name in settings.migrations if name not in applied]
-    drifted = _drifted(applied, settings.migrations)
+    pending = [name for name in source if name not in applied]
+    drifted = _drifted(applied, source)
     counts = {
         "applied": len(applied),
         "failed": len(failed),
@@ -61,6 +75,21 @@ async def constraints(talk: Session, _: CheckSettings) -> Found:
         for row in rows[:_SHOWN]
     )
     return Found((measurement,), findings)
+
+
+async def _source(settings: CheckSettings) -> Mapping[str, str]:
+    if settings.migrations_folder is None:
+        return settings.migrations
+    return {
+        **await asyncio.to_thread(_checksums, settings.migrations_folder),
+        **settings.migrations,
+    }
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return the checksums that Prisma keeps: SHA-256 of each folder's migration.sql."""
+    files = sorted(folder.glob("*/migration.sql"))
+    return {file.parent.name: sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _failed(row: Mapping[str, Any]) -> bool:

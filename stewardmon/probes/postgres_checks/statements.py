@@ -46,5 +46,8 @@ async def statements(talk: Session, settings: CheckSettings) -> Found:
         ]
         if row["mean"] > seconds(settings.limits.statement_mean):
             text = excerpt(row["query"], 80)
-            findings.append(f"a call takes {row['mean'] * 1000:.0f} ms on average: {text}")
+            findings.append(
+                f"a call takes {row['mean'] * 1000:.0f} ms on average (mean + 2σ"
+                f" {row['slow'] * 1000:.0f} ms, longest {row['longest'] * 1000:.0f} ms): {text}"
+            )
     return Found(tuple(measurements), tuple(findings))

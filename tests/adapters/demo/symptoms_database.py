@@ -122,6 +122,9 @@ DATABASE_SYMPTOMS: dict[Fault, Symptom] = {
     Fault.DATA_NEGATIVE_TOTAL: shows(counted("SELECT count(*) FROM receipts WHERE total < 0")),
     Fault.DATA_STUCK_RECEIPT: shows(counted(STUCK)),
     Fault.DATA_FUTURE_DATE: shows(counted(FUTURE)),
+    Fault.DATA_ORPHAN: shows(
+        counted('SELECT count(*) FROM receipts WHERE "userId" NOT IN (SELECT id FROM auth.users)')
+    ),
     Fault.DATA_UNVALIDATED_CONSTRAINT: shows(
         counted("SELECT count(*) FROM pg_constraint WHERE NOT convalidated")
     ),

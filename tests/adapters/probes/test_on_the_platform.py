@@ -139,6 +139,8 @@ async def test_nothing_is_wrong_in_depth(platform: Platform) -> None:
         (Fault.DATA_NEGATIVE_TOTAL, "postgres_depth", State.DEGRADED, Reason.FINDING),
         (Fault.DATA_STUCK_RECEIPT, "postgres_depth", State.DEGRADED, Reason.FINDING),
         (Fault.DATA_FUTURE_DATE, "postgres_depth", State.DEGRADED, Reason.FINDING),
+        (Fault.DATA_ORPHAN, "postgres_depth", State.DEGRADED, Reason.FINDING),
+        (Fault.DATABASE_MISSING_TABLE, "postgres_depth", State.DEGRADED, Reason.FINDING),
         (Fault.DATA_UNVALIDATED_CONSTRAINT, "postgres_depth", State.DEGRADED, Reason.FINDING),
         (Fault.DATABASE_NO_RIGHTS, "postgres_depth", State.DEGRADED, Reason.PERMISSION),
         *[

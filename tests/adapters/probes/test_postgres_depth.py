@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -67,6 +69,11 @@ RECEIPT = (
     " (gen_random_uuid(), '{merchant}', {total}, now() AT TIME ZONE 'UTC' + interval '{bought}',"
     " now() AT TIME ZONE 'UTC' - interval '2h')"
 )
+MIGRATION = (
+    "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at)"
+    " VALUES ('{name}', '{checksum}', '{name}', now())"
+)
+USER = "INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001')"
 
 
 async def test_a_database_in_which_nothing_is_wrong(app: str) -> None:
@@ -221,6 +228,52 @@ async def test_migrations_that_failed_drifted_or_wait(app: str) -> None:
     assert (await depth(app, "migrations")).success
 
 
+async def test_migrations_are_compared_with_the_files_of_the_source(
+    app: str, tmp_path: Path
+) -> None:
+    for name, text in (("one", "CREATE TABLE a ()"), ("two", "CREATE TABLE b ()")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "migration.sql").write_text(text)
+    checksum = sha256(b"CREATE TABLE a ()").hexdigest()
+    run(
+        app,
+        MIGRATION.format(name="one", checksum=checksum),
+    )
+    outcome = await depth(app, "migrations", migrations_folder=tmp_path)
+    assert outcome.findings == ("the migration two is pending",)
+    (tmp_path / "one" / "migration.sql").write_text("CREATE TABLE a (n int)")
+    outcome = await depth(app, "migrations", migrations_folder=tmp_path)
+    assert "the migration one is not what the source holds" in outcome.findings
+
+
+async def test_a_table_that_is_gone(app: str) -> None:
+    assert (await depth(app, "tables")).success
+    run(app, "ALTER TABLE receipts RENAME TO receipts_old")
+    outcome = await depth(app, "tables")
+    assert outcome.detail == "there is no table receipts"
+    assert measured(outcome)["stewardmon_pg_table_missing{table=receipts}"] == 1
+
+
+async def test_a_receipt_of_nobody(app: str) -> None:
+    run(
+        app,
+        USER,
+        'INSERT INTO receipts ("userId", merchant, "purchaseDate")'
+        " SELECT id, 'Market', now() FROM auth.users",
+    )
+    assert (await depth(app, "orphans")).success
+    run(app, "DELETE FROM auth.users")
+    outcome = await depth(app, "orphans")
+    assert outcome.detail == "1 rows of receipts have a userId that is not in auth.users"
+    assert measured(outcome)["stewardmon_data_findings{rule=orphans_of_receipts}"] == 1
+    run(app, "DROP SCHEMA auth CASCADE")
+    outcome = await depth(app, "orphans")
+    assert outcome.success
+    assert outcome.findings == (
+        "orphans was not checked: there is no auth.users.id, or it may not be read",
+    )
+
+
 async def test_a_constraint_that_was_never_validated(app: str) -> None:
     run(app, "ALTER TABLE receipts ADD CONSTRAINT sane CHECK (total < 1000000) NOT VALID")
     outcome = await depth(app, "constraints")
@@ -279,7 +332,7 @@ def test_statements_that_are_slow() -> None:
         run(server.url, "CREATE EXTENSION pg_stat_statements", "SELECT pg_sleep(0.05)")
         outcome = asyncio.run(depth(server.url, "statements", limits={"statement_mean": "20ms"}))
     assert outcome.reason is Reason.FINDING
-    assert "ms on average: SELECT pg_sleep($1)" in " ".join(outcome.findings)
+    assert "ms): SELECT pg_sleep($1)" in " ".join(outcome.findings)
     found = measured(outcome)
     totals = [value for name, value in found.items() if "seconds_total" in name]
     assert max(totals) >= 0.05
