@@ -21,7 +21,7 @@ from stewardmon.ports import Context
 from stewardmon.settings import Secret
 
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
-_KEY: Final = "4"
+KEY: Final = "4"  # not one that a cheek presses
 
 
 def _telephone(value: str) -> str:
@@ -90,18 +90,24 @@ class VoiceChannel:
 def twiml(words: str, *, ack_url: str) -> str:
     """Return the call's script: the words twice, and a key that posts to the acknowledgement.
 
-    Twilio posts `Digits=4` to `ack_url` with `via=voice` added, and reads the answer as TwiML.
+    Twilio posts `Digits=4` to `ack_url` with `via=voice` added, and reads the answer as TwiML: see
+    `heard`.
     """
     said = escape(words)
     if not ack_url:
         return f'<Response><Say loop="2">{said}</Say></Response>'
     action = f"{ack_url}{'&' if urlsplit(ack_url).query else '?'}via=voice"
-    asked = escape(f"{words} Press {_KEY} to acknowledge.")
+    asked = escape(f"{words} Press {KEY} to acknowledge.")
     return (
         f'<Response><Gather numDigits="1" timeout="10" method="POST" action={quoteattr(action)}>'
         f'<Say loop="2">{asked}</Say></Gather>'
         "<Say>No key was pressed. The escalation goes on.</Say></Response>"
     )
+
+
+def heard(words: str) -> str:
+    """Return what a call says once a key was pressed; then it ends."""
+    return f"<Response><Say>{escape(words)}</Say></Response>"
 
 
 class _Twilio:

@@ -6,18 +6,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from stewardmon.channels.twilio import KEY, heard
 from stewardmon.domain import answers
 from stewardmon.domain.answers import AnswerError, By
+from stewardmon.domain.incident import Incident
 from stewardmon.domain.notices import Facts
+from stewardmon.engine.live import Live
 from stewardmon.web.front import Front
-from stewardmon.web.guard import RequestError
+from stewardmon.web.guard import RequestError, form_body
 from stewardmon.web.incidents import find
 from stewardmon.web.links import Claim, LinkError, Links
 
 
 def routes(front: Front, links: Links) -> list[Route]:
     """Return the address of acknowledgement links."""
-    live = front.live
 
     def claimed(request: Request) -> Claim:
         try:
@@ -30,13 +32,10 @@ def routes(front: Front, links: Links) -> list[Route]:
 
     async def act(request: Request) -> Response:
         claim = claimed(request)
-        await find(live, claim.incident)
-        now = live.clock.now()
-        by = By(who=claim.person, at=now, reason="over the page's link")
+        if request.query_params.get("via") == "voice":
+            return _said(await _pressed(front.live, request, claim))
         try:
-            await live.responder.answer(
-                claim.incident, lambda one: answers.acknowledge(one, by), now=now
-            )
+            await _take(front.live, claim, "over the page's link")
         except AnswerError as error:
             raise RequestError(str(error), 409) from None
         return await _asked(front, request, claim)
@@ -45,6 +44,32 @@ def routes(front: Front, links: Links) -> list[Route]:
         Route("/ack/{token}", show, methods=["GET"]),
         Route("/ack/{token}", act, methods=["POST"]),
     ]
+
+
+async def _take(live: Live, claim: Claim, reason: str) -> Incident:
+    await find(live, claim.incident)
+    now = live.clock.now()
+    by = By(who=claim.person, at=now, reason=reason)
+    return await live.responder.answer(
+        claim.incident, lambda one: answers.acknowledge(one, by), now=now
+    )
+
+
+async def _pressed(live: Live, request: Request, claim: Claim) -> str:
+    """Return what a telephone call says to the key that was pressed in it."""
+    if (await form_body(request)).get("Digits") != KEY:
+        return f"That was not the key {KEY}. The escalation goes on."
+    try:
+        incident = await _take(live, claim, "by the telephone's key")
+    except AnswerError as error:
+        return str(error)
+    if incident.acknowledged_by != claim.person:
+        return f"{incident.acknowledged_by} has it already."
+    return "Acknowledged. It is yours now."
+
+
+def _said(words: str) -> Response:
+    return Response(heard(words), media_type="application/xml")
 
 
 async def _asked(front: Front, request: Request, claim: Claim) -> Response:
