@@ -121,7 +121,7 @@ class Platform:
 
     @property
     def sentry_dsn(self) -> str:
-        """The error tracker's DSN; not in the environment, where it would take our own errors."""
+        """The error tracker's DSN."""
         return self.sentry_url.replace("://", "://public@") + f"/{PROJECT}"
 
     def environment(self) -> dict[str, str]:
@@ -132,6 +132,9 @@ class Platform:
             "DIRECT_URL": self.direct_database_url,
             "MONITOR_DATABASE_URL": self.monitor_database_url,
             "NEXT_PUBLIC_APP_URL": self.app_url,
+            "APP_TLS_URL": self.app_tls_url,
+            "APP_TLS_ADDRESS": self.app_tls_url.partition("://")[2],
+            "CA_FILE": str(self.ca_file),
             "SUPABASE_URL": self.supabase_url,
             "SUPABASE_ANON_KEY": identity.anon_key,
             "SUPABASE_SERVICE_ROLE_KEY": identity.service_role_key,
@@ -147,6 +150,9 @@ class Platform:
             "SUPABASE_API_URL": self.supabase_url,
             "BACKUP_DIR": str(self.backup_dir),
             "LOG_DIR": str(self.log_dir),
+            # Not SENTRY_DSN: that would take our own errors.
+            "PLATFORM_SENTRY_DSN": self.sentry_dsn,
+            "PLATFORM_SENTRY_EVENTS": f"{self.sentry_url}/api/0/projects/steward/app/events/",
             "NODE_ENV": "production",
             "LOG_LEVEL": "info",
         }

@@ -15,7 +15,7 @@ from typing import Final
 from stewardmon.clock import FastClock
 from stewardmon.config import Config, load
 from stewardmon.config.environment import Runtime
-from stewardmon.config.shipped import shipped
+from stewardmon.config.shipped import ALERTS, ONCALL, PROBES, shipped
 from stewardmon.demo.pager import SECRET, Pager
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.scenarios import Action, Scenario, Step, perform
@@ -118,13 +118,12 @@ async def _perform(step: Step, stage: _Stage) -> None:
 
 
 def _rules(folder: Path) -> Path:
-    """Lay out the shipped probes and rules, with the demo's own on-call file."""
+    """Lay out the shipped rules, with the demo's own probes and on-call file."""
     rules = folder / "rules"
     rules.mkdir()
-    for name in ("probes.yml", "alerts.yml"):
-        (rules / name).write_bytes((shipped() / name).read_bytes())
-    own = files("stewardmon.demo").joinpath("oncall.yml").read_bytes()
-    (rules / "oncall.yml").write_bytes(own)
+    (rules / ALERTS).write_bytes((shipped() / ALERTS).read_bytes())
+    for name in (PROBES, ONCALL):
+        (rules / name).write_bytes(files("stewardmon.demo").joinpath(name).read_bytes())
     return rules
 
 
