@@ -1,153 +1,51 @@
 """Write the Grafana dashboards beside this file, with Grafana's own SDK.
 
-    python dashboards/generate.py            write them
-    python dashboards/generate.py --check    exit 1 where a written one differs
+    python -m dashboards.generate            write them
+    python -m dashboards.generate --check    exit 1 where a written one differs
 
-Panels are data (PANELS); tests/peers/test_dashboards.py asks every query of a real Prometheus that
-scrapes a real daemon.
+What they show stands in `boards.py`; tests/peers/test_dashboards.py asks every query of a real
+Prometheus that scrapes the demo, and of stewardmon itself.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.common import (
+    GraphDrawStyle,
+    LineInterpolation,
+    StackingMode,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+)
+
+from dashboards.boards import BOARDS, Board, Form, Shown
 
 HERE: Final = Path(__file__).parent
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
-UP: Final = 'probe_success{job=~"$job"}'
+#: What stands on every chart: where alerts fired, and where another version was deployed.
+MARKS: Final = {
+    "Alerts that page": ('ALERTS{alertstate="firing", severity="critical"}', "red"),
+    "Deploys": ("stewardmon_deployment_info unless stewardmon_deployment_info offset 5m", "blue"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One panel: a title, a query, how its series are called, and the unit."""
-
-    title: str
-    expr: str
-    legend: str
-    unit: str
-    one_number: bool = False
-
-
-PANELS: Final[dict[str, tuple[Shown, ...]]] = {
-    "Now": (
-        Shown("Probes up", f"sum({UP}) / count({UP})", "up", "percentunit", one_number=True),
-        Shown("Open incidents", "sum(stewardmon_incidents)", "open", "short", one_number=True),
-        Shown(
-            "Alerts firing", 'stewardmon_alerts{state="firing"}', "firing", "short", one_number=True
-        ),
-        Shown("Unsent messages", "stewardmon_outbox_messages", "unsent", "short", one_number=True),
-    ),
-    "The guide's six": (
-        Shown(
-            "Response time, 95th percentile",
-            'quantile_over_time(0.95, probe_duration_seconds{job=~"$job"}[5m])',
-            "{{probe}}",
-            "s",
-        ),
-        Shown(
-            "Error rate",
-            f"1 - avg by (job) (avg_over_time({UP}[5m]))",
-            "{{job}}",
-            "percentunit",
-        ),
-        Shown(
-            "Throughput of probes",
-            "sum by (probe) (rate(stewardmon_probes_total[5m]))",
-            "{{probe}}",
-            "reqps",
-        ),
-        Shown(
-            "Cache hit rate of the database",
-            "sum(rate(pg_stat_database_blks_hit[5m])) / (sum(rate(pg_stat_database_blks_hit[5m]))"
-            " + sum(rate(pg_stat_database_blks_read[5m])))",
-            "hit",
-            "percentunit",
-        ),
-        Shown(
-            "Database connections",
-            "sum by (instance) (pg_stat_activity_count)"
-            " / on (instance) pg_settings_max_connections",
-            "{{instance}}",
-            "percentunit",
-        ),
-        Shown(
-            "AI provider, time to answer",
-            "gen_ai_client_operation_duration_seconds",
-            "{{probe}}",
-            "s",
-        ),
-    ),
-    "Where the time goes": (
-        Shown(
-            "Phases of HTTP probes",
-            'probe_http_duration_seconds{job=~"$job"}',
-            "{{probe}} {{phase}}",
-            "s",
-        ),
-        Shown(
-            "Reasons",
-            'stewardmon_probe_reason{job=~"$job"}',
-            "{{probe}}: {{reason}}",
-            "short",
-        ),
-    ),
-    "Pages": (
-        Shown(
-            "Levels paged",
-            "sum by (level) (increase(stewardmon_escalations_total[1h]))",
-            "level {{level}}",
-            "short",
-        ),
-        Shown(
-            "Deliveries by result",
-            "sum by (channel, result) (increase(stewardmon_deliveries_total[1h]))",
-            "{{channel}} {{result}}",
-            "short",
-        ),
-        Shown(
-            "Decision to receipt, 99th percentile",
-            "histogram_quantile(0.99,"
-            " sum by (le) (rate(stewardmon_delivery_delay_seconds_bucket[1h])))",
-            "p99",
-            "s",
-        ),
-    ),
-    "stewardmon itself": (
-        Shown(
-            "Start lag of probes, 99th percentile",
-            "histogram_quantile(0.99,"
-            " sum by (le) (rate(stewardmon_schedule_lag_seconds_bucket[5m])))",
-            "p99",
-            "s",
-        ),
-        Shown(
-            "Missed ticks", "sum by (loop) (increase(stewardmon_missed_ticks_total[5m]))",
-            "{{loop}}", "short",
-        ),
-        Shown(
-            "Age of every loop's last success",
-            "time() - stewardmon_loop_last_success_timestamp_seconds",
-            "{{loop}}",
-            "s",
-        ),
-        Shown("Store healthy", "stewardmon_store_healthy", "healthy", "short"),
-    ),
-}  # fmt: skip
-
-
-def overview() -> dashboard.Dashboard:
-    """Return the first dashboard: the platform, its pages, and stewardmon itself on one screen."""
-    built = (
-        dashboard.Dashboard("stewardmon: overview")
-        .uid("stewardmon-overview")
-        .description("What stewardmon watches, whom it paged, and how it does itself.")
+def built(board: Board) -> dashboard.Dashboard:
+    """Return the board as Grafana's SDK builds it."""
+    made = (
+        dashboard.Dashboard(board.title)
+        .uid(f"stewardmon-{board.name}")
+        .description(board.about)
         .tags(["stewardmon"])
+        .link(_others())
         .refresh("30s")
         .time("now-6h", "now")
         .timezone("browser")
@@ -163,18 +61,38 @@ def overview() -> dashboard.Dashboard:
             .all_value(".+")
         )
     )
-    for title, panels in PANELS.items():
-        built = built.with_row(dashboard.Row(title))
+    for name, (expr, colour) in MARKS.items():
+        made = made.annotation(
+            dashboard.AnnotationQuery()
+            .name(name)
+            .datasource(SOURCE)
+            .enable(True)
+            .icon_color(colour)
+            .expr(expr)
+        )
+    for title, panels in board.rows.items():
+        made = made.with_row(dashboard.Row(title))
         for shown in panels:
-            built = built.with_panel(_panel(shown))
-    return built
+            made = made.with_panel(_panel(shown))
+    return made
 
 
-def _panel(shown: Shown) -> stat.Panel | timeseries.Panel:
+def _others() -> dashboard.DashboardLink:
+    return (
+        dashboard.DashboardLink("stewardmon")
+        .type(DashboardLinkType.DASHBOARDS)
+        .tags(["stewardmon"])
+        .as_dropdown(True)
+        .include_vars(True)
+        .keep_time(True)
+    )
+
+
+def _panel(shown: Shown) -> Any:
     query = prometheus.Dataquery().expr(shown.expr).legend_format(shown.legend).ref_id("A")
-    panel = stat.Panel() if shown.one_number else timeseries.Panel()
-    span, height = (6, 4) if shown.one_number else (8, 7)
-    found: stat.Panel | timeseries.Panel = (
+    panel: Any = stat.Panel() if shown.form is Form.NUMBER else timeseries.Panel()
+    span, height = (6, 4) if shown.form is Form.NUMBER else (8, 7)
+    panel = (
         panel.title(shown.title)
         .datasource(SOURCE)
         .unit(shown.unit)
@@ -182,13 +100,41 @@ def _panel(shown: Shown) -> stat.Panel | timeseries.Panel:
         .height(height)
         .with_target(query)
     )
-    return found
+    if shown.steps is not None:
+        panel = panel.thresholds(_thresholds(*shown.steps))
+    return _drawn(panel, shown.form)
+
+
+def _drawn(panel: Any, form: Form) -> Any:
+    match form:
+        case Form.NUMBER:
+            return panel
+        case Form.LINES:
+            return panel.line_width(2)
+        case Form.STACK:
+            stacked = common.StackingConfig().mode(StackingMode.NORMAL)
+            return panel.stacking(stacked).fill_opacity(40)
+        case Form.BARS:
+            return panel.draw_style(GraphDrawStyle.BARS).fill_opacity(60)
+        case Form.STATES:
+            # Zero or one, or a code: what lies between two samples is no value.
+            return panel.line_interpolation(LineInterpolation.STEP_AFTER).fill_opacity(10).min(0)
+
+
+def _thresholds(warn: float, bad: float) -> dashboard.ThresholdsConfig:
+    """Return green, yellow and red; where `bad` is the lower one, less is worse."""
+    colours = ("green", "yellow", "red") if warn <= bad else ("red", "yellow", "green")
+    steps = [
+        Threshold(value=value, color=colour)
+        for value, colour in zip((None, *sorted((warn, bad))), colours, strict=True)
+    ]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 
 def texts() -> dict[str, str]:
     """Return the files' names and contents."""
-    encoded = JSONEncoder(sort_keys=True, indent=2).encode(overview().build())
-    return {"overview.json": encoded + "\n"}
+    encoder = JSONEncoder(sort_keys=True, indent=2)
+    return {f"{board.name}.json": encoder.encode(built(board).build()) + "\n" for board in BOARDS}
 
 
 def main() -> int:

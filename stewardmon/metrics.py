@@ -55,6 +55,19 @@ INCIDENTS: Final = Gauge(
 ESCALATIONS: Final = Counter(
     "stewardmon_escalations_total", "Levels that were paged.", ["level"], registry=REGISTRY
 )
+_PEOPLE = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds
+ACKNOWLEDGE: Final = Histogram(
+    "stewardmon_incident_acknowledge_seconds",
+    "Time from the first page of a round to its acknowledgement.",
+    buckets=_PEOPLE,
+    registry=REGISTRY,
+)
+RESOLVE: Final = Histogram(
+    "stewardmon_incident_resolve_seconds",
+    "Time from the opening of incidents to their end.",
+    buckets=_PEOPLE,
+    registry=REGISTRY,
+)
 DELIVERIES: Final = Counter(
     "stewardmon_deliveries_total",
     "Attempts to deliver a message, by channel and result.",

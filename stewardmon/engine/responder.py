@@ -348,6 +348,7 @@ class Responder:
                 who=event.who,
                 detail=event.detail,
             )
+            _measure(event, step.incident)
         for call in step.calls:
             if call.event in (NotificationEvent.PAGE, NotificationEvent.ESCALATED):
                 metrics.ESCALATIONS.labels(str(call.level)).inc()
@@ -390,6 +391,13 @@ class Responder:
                 self._last.pop(incident.id, None)
                 if self._newest.get(incident.group_key) == incident.id:
                     del self._newest[incident.group_key]
+
+
+def _measure(event: Event, incident: Incident) -> None:
+    if event.kind is EventKind.ACKNOWLEDGED:
+        metrics.ACKNOWLEDGE.observe((event.at - incident.base_at).total_seconds())
+    elif event.kind is EventKind.RESOLVED:
+        metrics.RESOLVE.observe((event.at - incident.opened_at).total_seconds())
 
 
 def _rule_of(alert: Alert) -> str:

@@ -58,8 +58,6 @@ class SelfWatch:
 
     def _values(self) -> Iterator[tuple[dict[str, str], float]]:
         for family in metrics.REGISTRY.collect():
-            if family.type == "histogram":
-                continue
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     yield {**sample.labels, NAME: sample.name}, sample.value
