@@ -29,6 +29,7 @@ from stewardmon.engine.deliver import Delivering, rates
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.evidence import Gatherer
 from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
 from stewardmon.engine.feeds import Feeds
@@ -110,6 +111,17 @@ class App:
             beat=beat("watch"),
             bug=telemetry.report_bug,
         )
+        self._gatherer = Gatherer(
+            self._responder,
+            clock,
+            series=self._series,
+            latest=lambda: self._observations.latest,
+            targets=lambda: self._watch.targets,
+            beat=beat("evidence"),
+            bug=telemetry.report_bug,
+        )
+        self._responder.evidence = self._gatherer.of
+        self._responder.listeners.append(self._gatherer.heard)
         self._evaluating = Evaluating(
             self._evaluator(config),
             clock,
@@ -280,6 +292,7 @@ class App:
         """Make the rest of the daemon see the configuration that is in force now."""
         evaluator = self._evaluating.evaluator
         rules = {one.rule.key: one.rule for one in evaluator.rules()}
+        self._gatherer.rules = rules
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
         longer = dict(running.reaches(evaluator.groups))
         self._series.retention_ms = max(longer.pop("", 0), KEEP_AT_LEAST_MS)
@@ -319,6 +332,7 @@ class App:
             "external": self._external.run,
             "calendars": Feeds(self._rota, clock, beat=beat("calendars")).run,
             "deliver": self._delivering.run,
+            "evidence": self._gatherer.run,
             "jobs": self._jobs.run,
             "history": self._recorder.run,
             "audit": auditor.run,
@@ -342,6 +356,7 @@ class App:
 
     async def _report(self, evaluated: Evaluated, at: datetime) -> None:
         if evaluated.changed or evaluated.dropped:
+            self._gatherer.saw(evaluated.changed, gone=evaluated.dropped)
             await self._responder.report(evaluated.changed, now=at, forgotten=evaluated.dropped)
 
     async def _let_go(self, orphans: Sequence[Alert]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
@@ -49,6 +49,17 @@ class Probe(Protocol):
 
     async def close(self) -> None:
         """Let go of whatever is kept between asks."""
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A probe that can say more of its target when somebody is paged."""
+
+    async def testify(self, topic: str) -> tuple[str, ...]:
+        """Return lines for the list `topic` of domain.runbooks; what cannot be told is a line too.
+
+        The caller owns the time it may take.
+        """
 
 
 class Channel(Protocol):

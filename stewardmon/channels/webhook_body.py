@@ -94,6 +94,7 @@ def _own(notification: Notification, *, to: str, now: datetime) -> dict[str, Any
         "title": shown.title,
         "headline": shown.headline,
         "value": shown.what,
+        "evidence": list(shown.evidence),
         "since": rfc3339(notification.since),
         "actor": encodable(notification.actor),
         "reason": encodable(shorten(notification.reason, _LONGEST_ANNOTATION)),

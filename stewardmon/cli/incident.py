@@ -129,4 +129,7 @@ def _say(one: Any) -> None:
 
 def _print_timeline(lines: list[dict[str, str]]) -> None:
     for line in lines:
-        click.echo(f"  {line['at']}  {line['kind']:<24} {line['who']:<12} {line['detail']}")
+        first, *more = line["detail"].splitlines() or [""]
+        click.echo(f"  {line['at']}  {line['kind']:<24} {line['who']:<12} {first}")
+        for text in more:
+            click.echo(f"{'':<47}{text}")

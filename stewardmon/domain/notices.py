@@ -43,6 +43,7 @@ class Desk:
 
     roster: Roster
     facts: Callable[[Alert], Facts] = lambda _: Facts()
+    evidence: Callable[[Incident], tuple[str, ...]] = lambda _: ()
     external_url: str = ""
     seen: Mapping[str, Sequence[Alert]] | None = None
 
@@ -115,7 +116,10 @@ def notification(call: Call, incident: Incident, *, desk: Desk, now: datetime) -
         sparkline=facts.sparkline,
         runbook=facts.runbook,
         runbook_url=annotations.value("runbook_url"),
-        evidence=tuple(f"also affected: {line}" for line in incident.symptoms),
+        evidence=(
+            *(f"also affected: {line}" for line in incident.symptoms),
+            *desk.evidence(incident),
+        ),
         actor=call.actor,
         reason=call.reason,
         acknowledged_by=incident.acknowledged_by,

@@ -50,13 +50,18 @@ _BY_METRIC: Final = (
 )
 
 
+def topic(named: str, expr: str) -> str:
+    """Return which of the four lists a rule is about: named, or suggested by its metrics.
+
+    Empty where neither says so: a runbook of the rule's own words names none.
+    """
+    if named:
+        return named if named in RUNBOOKS else ""
+    return next((name for pattern, name in _BY_METRIC if pattern.search(expr)), "")
+
+
 def runbook(named: str, expr: str) -> tuple[str, ...]:
     """Return the lines to show: the runbook named, its own text, or the one the metrics suggest."""
-    if named in RUNBOOKS:
-        return RUNBOOKS[named]
-    if named:
+    if named and named not in RUNBOOKS:
         return tuple(line.strip() for line in named.splitlines() if line.strip())
-    for pattern, name in _BY_METRIC:
-        if pattern.search(expr):
-            return RUNBOOKS[name]
-    return ()
+    return RUNBOOKS.get(topic(named, expr), ())

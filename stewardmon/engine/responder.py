@@ -79,6 +79,8 @@ class Responder:
         self.book = book
         self.muting: Muting = muting or Audible()
         self.facts = facts
+        self.evidence: Callable[[Incident], tuple[str, ...]] = lambda _: ()
+        self.listeners: list[Callable[[Step], None]] = []  # told what is durable
         self.external_url = external_url
         self.incidents: dict[str, Incident] = {}
         self.firing: dict[str, Alert] = {}
@@ -189,6 +191,7 @@ class Responder:
         return Desk(
             roster=self.book.roster,
             facts=self.facts,
+            evidence=self.evidence,
             external_url=self.external_url,
             seen=self._last,
         )
@@ -269,6 +272,8 @@ class Responder:
         for step in steps:
             self._take(step.incident)
             self._tell(step)
+            for listen in self.listeners:
+                listen(step)
         if steps:
             self.moved.set()
 

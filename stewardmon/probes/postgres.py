@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ByteSize, Field
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.failure import Failure
+from stewardmon.probes.postgres_evidence import testify
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import parse_conninfo, shown
 from stewardmon.probes.progress import Progress
@@ -114,6 +115,10 @@ class PostgresProbe:
                 return await self._talk(talk, progress)
         except Failure as failure:
             return failed(failure, progress)
+
+    async def testify(self, topic: str) -> tuple[str, ...]:
+        """Return what the database says of itself now, for a page."""
+        return await testify(self._parameters, topic)
 
     async def close(self) -> None:
         """Nothing is kept between asks."""

@@ -14,6 +14,7 @@ from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
 from stewardmon.probes.postgres_checks import CHECKS
 from stewardmon.probes.postgres_checks.check import CheckSettings, Found
+from stewardmon.probes.postgres_evidence import testify
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import parse_conninfo, shown
 from stewardmon.probes.progress import Progress
@@ -71,6 +72,10 @@ class DepthProbe:
         except Failure as failure:
             return failed(failure, progress)
         return _outcome(found, progress)
+
+    async def testify(self, topic: str) -> tuple[str, ...]:
+        """Return what the database says of itself now, for a page."""
+        return await testify(self._parameters, topic)
 
     async def close(self) -> None:
         """Nothing is kept between asks."""

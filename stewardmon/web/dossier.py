@@ -224,7 +224,8 @@ def _link(url: str) -> str:
 def _evidence(
     incident: Incident, events: Iterable[Event], last: Notification | None
 ) -> tuple[str, ...]:
-    gathered = [event.detail for event in events if event.kind is EventKind.EVIDENCE]
+    found = [event.detail for event in events if event.kind is EventKind.EVIDENCE]
+    gathered = [line for detail in found for line in detail.splitlines()]
     told = list(last.evidence) if last is not None else []
     affected = [f"also affected: {line}" for line in incident.symptoms]
     return tuple(dict.fromkeys((*gathered, *told, *affected)))
@@ -232,7 +233,10 @@ def _evidence(
 
 def _line(event: Event) -> Line:
     who = "" if event.who == "stewardmon" else event.who
-    return Line(at=event.at, what=WORDS[event.kind], who=who, detail=event.detail)
+    detail = event.detail
+    if event.kind is EventKind.EVIDENCE and "\n" in detail:
+        detail = f"{len(detail.splitlines())} lines, shown under Evidence"
+    return Line(at=event.at, what=WORDS[event.kind], who=who, detail=detail)
 
 
 async def _chart(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,6 +81,8 @@ class Target:
 
     name: str
     outcome: Outcome = field(default_factory=lambda: Outcome(state=State.UP))
+    testimony: tuple[str, ...] = ()
+    testifies_after: float = 0.0  # seconds
 
     def goes_down(self, reason: Reason = Reason.REFUSED) -> None:
         self.outcome = Outcome(state=State.DOWN, reason=reason, detail="refused")
@@ -112,7 +114,11 @@ class Scripted:
         if self._target.name != "database":
             return outcome
         up = Measurement("pg_up", float(outcome.success))
-        return Outcome(state=outcome.state, reason=outcome.reason, measurements=(up,))
+        return replace(outcome, measurements=(up, *outcome.measurements))
+
+    async def testify(self, topic: str) -> tuple[str, ...]:
+        await asyncio.sleep(self._target.testifies_after)
+        return tuple(f"{line} ({topic})" for line in self._target.testimony)
 
     async def close(self) -> None:
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from psycopg.rows import DictRow
+
 from stewardmon.domain.outcome import Measurement
 from stewardmon.domain.redact import excerpt
 from stewardmon.probes.postgres_checks.check import CheckSettings, Found, seconds
@@ -27,15 +29,26 @@ ORDER BY total_exec_time DESC LIMIT 10
 """
 
 
-async def statements(talk: Session, settings: CheckSettings) -> Found:
-    """Which ten statements took the most time in all, and how long does a call of each take?"""
+async def slowest(talk: Session) -> list[DictRow] | None:
+    """Return the ten statements that took the most time in all, None without the extension.
+
+    Columns: id, query, calls, and in seconds total, mean, slow and longest.
+    """
     schema = (await talk.row(_THERE))["schema"]
     if schema is None:
-        return Found(absent="the extension pg_stat_statements is not installed")
+        return None
     quoted = '"' + schema.replace('"', '""') + '"'
+    return await talk.rows(_SLOWEST.format(schema=quoted))
+
+
+async def statements(talk: Session, settings: CheckSettings) -> Found:
+    """Which ten statements took the most time in all, and how long does a call of each take?"""
+    rows = await slowest(talk)
+    if rows is None:
+        return Found(absent="the extension pg_stat_statements is not installed")
     measurements: list[Measurement] = []
     findings: list[str] = []
-    for row in await talk.rows(_SLOWEST.format(schema=quoted)):
+    for row in rows:
         label = {"queryid": row["id"]}
         measurements += [
             Measurement("pg_stat_statements_seconds_total", row["total"], label),
