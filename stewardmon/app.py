@@ -41,6 +41,7 @@ from stewardmon.engine.live import Live
 from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.record import Recorder, Tape
 from stewardmon.engine.responder import Responder
+from stewardmon.engine.restores import Restores
 from stewardmon.engine.rota import Rota
 from stewardmon.engine.selfwatch import SelfWatch, own_rules
 from stewardmon.engine.silences import Silences
@@ -102,6 +103,7 @@ class App:
         self._rota = Rota(self._ledger, self._responder)
         self._drills = Drills(self._ledger, self._responder)
         self._heartbeats = Heartbeats(self._ledger)
+        self._restores = Restores(self._ledger, clock)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._jobs = Jobs(self._ledger, clock, beat=beat("jobs"), bug=telemetry.report_bug)
         self._watch = Watch(
@@ -173,6 +175,7 @@ class App:
         self._drills.restore(saved.records)
         self._jobs.restore(saved.records)
         self._heartbeats.restore(saved.records)
+        self._restores.restore(saved.records)
         await self._heartbeats.expect(_heartbeats(self._config), now=self._clock.now())
         self._external.restore(saved.alerts, now=self._clock.now())
         by_rule: dict[str, dict[Labels, Alert]] = defaultdict(dict)
@@ -278,6 +281,7 @@ class App:
             user_agent=f"stewardmon/{__version__}",
             external_url=self._parts.external_url,
             pulse=self._heartbeats.pulse,
+            restored=self._restores.last,
         )
 
     def _gone(self, targets: Sequence[Target]) -> list[Probe]:
@@ -299,16 +303,16 @@ class App:
         self._series.longer = longer
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
-        self._jobs.change(self._calendar_jobs())
+        self._jobs.change(self._calendar_jobs(config))
         self._config = config
         self.live.config = config
         self.live.evaluator = evaluator
         self.live.config_error = ""
         metrics.CONFIG_VALID.set(1)
 
-    def _calendar_jobs(self) -> list[Job]:
+    def _calendar_jobs(self, config: Config) -> list[Job]:
         """Return what is to be done at set hours."""
-        return []
+        return self._restores.jobs(config.probes)
 
     # Between the loops
 

@@ -15,6 +15,7 @@ from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.labels import Labels, Matcher
 from stewardmon.domain.notification import Delivery, Notification, Receipt
 from stewardmon.domain.outcome import Cost, Outcome
+from stewardmon.domain.restoration import Restored
 from stewardmon.settings import Settings
 
 
@@ -123,7 +124,7 @@ class Context:
     """What adapters may share: the clock, and the words that identify this daemon.
 
     `probe` is the name of the probe that is built, empty outside of a daemon; `pulse` returns what
-    a job has pushed.
+    a job has pushed, `restored` what the last drill of a restore showed.
     """
 
     clock: Clock
@@ -131,6 +132,7 @@ class Context:
     external_url: str = ""
     probe: str = ""
     pulse: Callable[[str], Pulse | None] = lambda _: None
+    restored: Callable[[str], Restored | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

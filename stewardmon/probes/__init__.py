@@ -48,6 +48,7 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "heartbeat": "heartbeat",
         "logs": "logs",
         "page": "page",
+        "restore": "restore",
         "security": "security",
         "sentry": "sentry",
         "statuspage": "statuspage",

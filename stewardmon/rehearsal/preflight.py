@@ -65,7 +65,7 @@ class Flight:
         try:
             model = found.settings.model_validate(settings)
         except ValidationError as error:
-            return str(error.errors(include_input=False)[0]["msg"]).removeprefix("Value error, ")
+            return _sentence(error)
         probe = found.make(model, self.shared)
         try:
             return await ask(probe, timeout=self.timeout)
@@ -97,6 +97,10 @@ async def preflight(names: Sequence[str], flight: Flight) -> list[Line]:
 
 async def _asked(question: Question, flight: Flight) -> list[Found]:
     return await question(flight)
+
+
+def _sentence(error: ValidationError) -> str:
+    return str(error.errors(include_input=False)[0]["msg"]).removeprefix("Value error, ")
 
 
 def _line(check: str, outcome: Outcome | str) -> Found:
@@ -322,6 +326,34 @@ async def _vendor_backups(flight: Flight) -> list[Found]:
     return [_line("Supabase's backups", await flight.probe("backup", **settings))]
 
 
+async def _restored(flight: Flight) -> list[Found]:
+    """Restore the newest backup into a database made for it, and drop that."""
+    names = ("BACKUP_DIR", "SCRATCH_DATABASE_URL")
+    folder, into = map(flight.value, names)
+    if folder is None or into is None:
+        return _unset("the newest backup comes back", *names)
+    source = flight.value("DIRECT_URL") or flight.value("DATABASE_URL")
+    given: dict[str, Any] = {"folder": folder, "into": into, "source": source}
+    from stewardmon.probes.restore import RestoreSettings  # noqa: PLC0415 - for this list alone
+    from stewardmon.probes.restore_drill import drill  # noqa: PLC0415
+
+    try:
+        plan = RestoreSettings.model_validate(given).plan
+    except ValidationError as error:
+        return [("the newest backup comes back", Verdict.FAIL, _sentence(error))]
+    result = await drill(plan, flight.shared.clock)
+    if result.wrong:
+        return [("the newest backup comes back", Verdict.FAIL, one) for one in result.wrong]
+    rows = sum(table.rows for table in result.tables)
+    said = f"{result.backup} in {result.took:.1f} s: {rows} rows, {len(result.tables)} tables"
+    return [("the newest backup comes back", Verdict.PASS, said)]
+
+
+async def _limited(flight: Flight) -> list[Found]:
+    """Ask more often than the app allows."""
+    return await _posture(flight, ("burst",))
+
+
 async def _healthy(flight: Flight) -> list[Found]:
     """Ask for health several times in a row: one good answer may come from the old deployment."""
     url = flight.value("NEXT_PUBLIC_APP_URL")
@@ -366,10 +398,14 @@ LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "performance": (_page_time, _page, _outside),
     "backup": (_folder, _vendor_backups),
     "post": (_healthy, _deployed),
+    "restore": (_restored,),
+    "burst": (_limited,),
 }
+# What costs others something runs only when it is named.
+BY_NAME: Final = frozenset({"restore", "burst"})
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "pre": ("env", "db", "openai", "auth", "security", "performance", "backup"),
     "post": ("post", "db", "openai", "auth"),
-    "all": tuple(LISTS),
+    "all": tuple(name for name in LISTS if name not in BY_NAME),
 }
 NAMES: Final = tuple(dict.fromkeys((*LISTS, *PARTS)))

@@ -12,7 +12,16 @@ from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.postgres import PostgresServer
 from stewardmon.ports import Context
-from stewardmon.rehearsal.preflight import LISTS, NAMES, PARTS, Flight, Line, Verdict, preflight
+from stewardmon.rehearsal.preflight import (
+    BY_NAME,
+    LISTS,
+    NAMES,
+    PARTS,
+    Flight,
+    Line,
+    Verdict,
+    preflight,
+)
 from tests.support.probing import CLOCK
 from tests.support.servers import hangs, serving
 
@@ -53,7 +62,7 @@ async def test_all_is_well(platform: Platform) -> None:
         ("security", "tls"),
         ("performance", "memory and processor"),
     }
-    assert {line.list for line in lines} == set(LISTS)
+    assert {line.list for line in lines} == set(LISTS) - BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -137,6 +146,19 @@ async def test_the_service_key_in_the_browsers_place(platform: Platform) -> None
         "NEXT_PUBLIC_SUPABASE_KEY",
     }
     assert key not in repr(lines)
+
+
+async def test_what_costs_others_something_runs_when_it_is_named(platform: Platform) -> None:
+    scratch = platform.database.server.url_of("postgres")
+    (well,) = await fly(platform, "restore", SCRATCH_DATABASE_URL=scratch)
+    assert (well.verdict, "rows" in well.detail) == (PASS, True), well
+    (unset,) = await fly(platform, "restore")
+    assert (unset.verdict, "SCRATCH_DATABASE_URL" in unset.detail) == (UNKNOWN, True)
+    await platform.faults.on(Fault.BACKUP_TRUNCATED.value)
+    (cut,) = await fly(platform, "restore", SCRATCH_DATABASE_URL=scratch)
+    assert cut.verdict is FAIL, cut
+    (unlimited,) = await fly(platform, "burst")
+    assert (unlimited.verdict, "no rate limit" in unlimited.detail) == (FAIL, True), unlimited
 
 
 async def test_another_version_than_the_expected_one(platform: Platform) -> None:

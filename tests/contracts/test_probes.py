@@ -63,7 +63,7 @@ LEAST: Final[dict[str, Any]] = {
     "vercel": {"url": f"http://user:{SECRET}@127.0.0.1:%d/?token={SECRET}"},
 }
 # What lies on this machine has no port to be deaf on.
-LOCAL: Final = {"logs", "heartbeat"}
+LOCAL: Final = {"logs", "heartbeat", "restore"}
 FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods)
 
 
