@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,9 @@ from stewardmon.app import App, Parts
 from stewardmon.config import load
 from stewardmon.domain import answers
 from stewardmon.domain.answers import By
-from stewardmon.domain.incident import Event, Incident
+from stewardmon.domain.external import Posted
+from stewardmon.domain.incident import Event, EventKind, Incident
+from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.engine.deadman import Ping
@@ -38,6 +40,12 @@ alerts:
   - {name: "Database Issues", condition: "db_connection_failed", duration: "1m"}
   - {name: "AI Service Down", condition: "openai_api_error", duration: "1m"}
 """
+# For journeys whose alerts are posted: nothing to ask, nothing to evaluate, hours cost little.
+IDLE = """
+probes:
+  - {name: idle, kind: scripted, job: idle, target: idle, interval: 1h, timeout: 500ms}
+"""
+NO_RULES = "evaluation_interval: 1m\ngroups: []\n"
 ONCALL = """
 channels:
   pager: {kind: recorded}
@@ -65,6 +73,18 @@ routes:
 """
 
 
+# The same matrix ten times as fast: levels after 3, 6 and 12 minutes, again every 3, given up by
+# whoever took it after 6. A virtual hour costs seconds.
+QUICK = (
+    ONCALL.replace("after: 30m", "after: 3m")
+    .replace("after: 1h", "after: 6m")
+    .replace("after: 2h", "after: 12m")
+    .replace("repeat_last: 30m", "repeat_last: 3m")
+    .replace("ack_timeout: 1h", "ack_timeout: 6m")
+)
+A_MONTH = timedelta(days=30)
+
+
 class ScriptedSettings(Settings):
     """The name of the target in the test's world."""
 
@@ -72,7 +92,9 @@ class ScriptedSettings(Settings):
 
 
 class RecordedSettings(Settings):
-    """Nothing to set."""
+    """How many messages a minute the channel takes, as every channel's settings say it."""
+
+    per_minute: int | None = None
 
 
 @dataclass
@@ -237,13 +259,45 @@ class Daemon:
         for _ in range(20):
             await asyncio.sleep(0)
 
+    async def fires(self, name: str, *, severity: str = "critical", **labels: str) -> None:
+        """Let another program's alert fire until it `ends`."""
+        await self._post(name, {"severity": severity, **labels}, self.clock.now() + A_MONTH)
+
+    async def ends(self, name: str, *, severity: str = "critical", **labels: str) -> None:
+        """Let an alert that was posted end."""
+        await self._post(name, {"severity": severity, **labels}, self.clock.now())
+
+    async def _post(self, name: str, labels: Mapping[str, str], ends_at: datetime) -> None:
+        named = Labels({"alertname": name, **labels})
+        posted = Posted(labels=named, annotations=Labels(), ends_at=ends_at)
+        await self.running.live.external.take((posted,), now=self.clock.now())
+        await self.after(seconds=1)
+
     async def acknowledge(self, *, by: str, reason: str = "") -> Incident:
         """Acknowledge the oldest open incident."""
         return await self._answer(lambda one: answers.acknowledge(one, self._by(by, reason)))
 
-    async def resolve(self, *, by: str) -> Incident:
+    async def unacknowledge(self, *, by: str, reason: str = "") -> Incident:
+        """Give the oldest open incident back."""
+        roster = self.running.live.responder.book.roster
+        return await self._answer(
+            lambda one: answers.unacknowledge(one, self._by(by, reason), roster=roster)
+        )
+
+    async def escalate(self, *, by: str, reason: str = "") -> Incident:
+        """Page the next level of the oldest open incident now."""
+        roster = self.running.live.responder.book.roster
+        return await self._answer(
+            lambda one: answers.escalate(one, self._by(by, reason), roster=roster)
+        )
+
+    async def note(self, *, by: str, text: str) -> Incident:
+        """Write a line into the oldest open incident's timeline."""
+        return await self._answer(lambda one: answers.note(one, self._by(by, text)))
+
+    async def resolve(self, *, by: str, reason: str = "") -> Incident:
         """Resolve the oldest open incident by hand."""
-        return await self._answer(lambda one: answers.resolve(one, self._by(by, "")))
+        return await self._answer(lambda one: answers.resolve(one, self._by(by, reason)))
 
     async def snooze(self, *, by: str, **time: float) -> Incident:
         """Snooze the oldest open incident."""
@@ -281,6 +335,14 @@ class Daemon:
         """The newest incident's timeline."""
         return list(await self.store.events(self.incidents[-1].id))
 
+    async def story(self) -> list[str]:
+        """The newest incident's timeline in words: kind, by whom, detail; without deliveries."""
+        return [
+            f"{one.kind.value}{'' if one.who == 'stewardmon' else f' by {one.who}'}: {one.detail}"
+            for one in await self.timeline()
+            if one.kind is not EventKind.SENT
+        ]
+
     async def _answer(self, act: Any) -> Incident:
         responder = self.running.live.responder
         return await responder.answer(responder.open()[0].id, act, now=self.clock.now())
@@ -303,6 +365,11 @@ class Daemon:
             return load(
                 Path(folder), {}, probe_kinds=kinds, channel_kinds={"recorded": self.pager.kind()}
             )
+
+
+def posting(**options: Any) -> AbstractAsyncContextManager[Daemon]:
+    """A started daemon with the quick matrix, whose alerts are posted: `fires` and `ends`."""
+    return running(**{"probes": IDLE, "alerts": NO_RULES, "oncall": QUICK, **options})
 
 
 @asynccontextmanager
