@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -71,6 +71,12 @@ class Maintenance:
     def accepts(self, labels: Labels) -> bool:
         """Say whether the labels meet every matcher."""
         return all(matcher.matches(labels) for matcher in self.matchers)
+
+    def ended(self, now: datetime) -> Maintenance | None:
+        """Return the window as it was, ended at `now` at the latest; None for a weekly one."""
+        if not isinstance(self.span, Once) or self.span.start >= now:
+            return None
+        return replace(self, span=Once(self.span.start, min(self.span.end, now)))
 
     def over(self, now: datetime) -> bool:
         """Say whether the window will never open again."""

@@ -43,12 +43,21 @@ class Silences:
             read=maintenance.from_record,
             changed=mutes.set_windows,
         )
+        # What is over, for whoever asks later why nobody was paged.
+        self._past: Kept[Maintenance] = Kept(
+            "maintenance_past",
+            ledger,
+            write=maintenance.record_of,
+            read=maintenance.from_record,
+            changed=lambda _: None,
+        )
         self._asked: dict[frozenset[str], datetime] = {}
 
     def restore(self, records: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
         """Go on with what a former process kept."""
         self._silences.restore(records)
         self._windows.restore(records)
+        self._past.restore(records)
 
     # Silences
 
@@ -115,6 +124,10 @@ class Silences:
         """Return the windows of the files and those set at run time."""
         return self._mutes.windows
 
+    def past_windows(self) -> tuple[Maintenance, ...]:
+        """Return the windows set at run time that ended lately."""
+        return tuple(self._past.values.values())
+
     async def open_window(self, window: Maintenance, *, now: datetime) -> Maintenance:
         """Add a window; return it with its id. Raises MaintenanceError for one that is over."""
         if window.over(now):
@@ -125,11 +138,18 @@ class Silences:
         await self._windows.put({known.id: known})
         return known
 
-    async def close_window(self, ident: str) -> None:
+    async def close_window(self, ident: str, *, now: datetime) -> None:
         """End a window set at run time. Raises MaintenanceError where there is none."""
         if ident not in self._windows.values:
             raise MaintenanceError(f"no maintenance window {ident[:60]} was set at run time")
-        await self._windows.drop([ident])
+        await self._end([ident], now=now)
+
+    async def _end(self, idents: Sequence[str], *, now: datetime) -> None:
+        windows = (self._windows.values[ident] for ident in idents)
+        past = {window.id: ended for window in windows if (ended := window.ended(now))}
+        if past:
+            await self._past.put(past)
+        await self._windows.drop(idents)
 
     # Time
 
@@ -142,7 +162,9 @@ class Silences:
             await self._silences.put({one.id: replace(one, warned=True) for one in ending})
         old = [one.id for one in self._silences.values.values() if now - one.ends_at > KEPT_FOR]
         await self._silences.drop(old)
-        await self._windows.drop([one.id for one in self._windows.values.values() if one.over(now)])
+        await self._end([one.id for one in self._windows.values.values() if one.over(now)], now=now)
+        long_ago = now - KEPT_FOR
+        await self._past.drop([one.id for one in self._past.values.values() if one.over(long_ago)])
 
     async def _tell(self, ending: Silence, *, now: datetime) -> None:
         detail = f"silence {ending.id} ends soon: {ending.described()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -48,10 +48,13 @@ async def why_rule(live: Live, name: str, *, at: datetime) -> list[str]:
         raise StewardmonError(f"there is no rule {name[:60]!r}; there are {known}")
     lines = [f"{name}: {running.rule.expr}", *await _reading(live, running.rule, at)]
     states = await _states(live, running, at)
-    lines += states or ["alert: none was pending or firing: it stopped at the rule"]
-    if not any(" firing" in line for line in states):
-        return lines
-    lines += _mutes(live, running, at)
+    if not states:
+        return [*lines, "alert: none was pending or firing: it stopped at the rule"]
+    lines += [_state_line(*one) for one in states[:SHOWN]]
+    firing = [labels for labels, state, _ in states if state == AlertState.FIRING.value]
+    if not firing:
+        return [*lines, f"hold: it must last for {running.rule.hold}: it stopped there"]
+    lines += _now_muted(live, running) if _is_now(live, at) else _then_muted(live, firing, at)
     return lines + await _incidents(live, name, at)
 
 
@@ -68,20 +71,32 @@ async def _reading(live: Live, rule: AlertRule, at: datetime) -> list[str]:
     ]
 
 
-async def _states(live: Live, running: RunningRule, at: datetime) -> list[str]:
+_State = tuple[Labels, str, timedelta | None]
+
+
+async def _states(live: Live, running: RunningRule, at: datetime) -> list[_State]:
     """Return where the rule's alerts stood: from ALERTS, which evaluation itself records."""
     quoted = running.rule.name.replace("\\", "\\\\").replace('"', '\\"')
     rows = await _read(live, plan(f'ALERTS{{alertname="{quoted}"}}'), at)
     since = dict(
         await _read(live, plan(f'ALERTS_FOR_STATE{{alertname="{quoted}"}}'), at, bare=True)
     )
-    lines = []
-    for labels, _ in rows[:SHOWN]:
+    found: list[_State] = []
+    for labels, _ in rows:
         own = labels.without(NAME, "alertstate")
         active = since.get(own)
-        held = "" if active is None else f" for {format_since(_span(at, active))}"
-        lines.append(f"alert: {own.without(ALERT_NAME)!r} was {labels.value('alertstate')}{held}")
-    return lines
+        held = None if active is None else _span(at, active)
+        found.append((own, labels.value("alertstate"), held))
+    return found
+
+
+def _state_line(labels: Labels, state: str, held: timedelta | None) -> str:
+    since = "" if held is None else f" for {format_since(held)}"
+    return f"alert: {labels.without(ALERT_NAME)!r} was {state}{since}"
+
+
+def _is_now(live: Live, at: datetime) -> bool:
+    return live.clock.now() - at <= timedelta(minutes=1)
 
 
 async def _read(
@@ -96,10 +111,27 @@ async def _read(
     return [(labels.without(NAME), value) for labels, value in rows] if bare else list(rows)
 
 
-def _mutes(live: Live, running: RunningRule, at: datetime) -> list[str]:
-    """Return what mutes the alerts that fire now; the past's mutes stand on its timelines."""
-    if live.clock.now() - at > timedelta(minutes=1):
-        return []
+def _then_muted(live: Live, firing: Sequence[Labels], at: datetime) -> list[str]:
+    """Return what kept alerts from paging at a moment of the past: from what is kept of it."""
+    lines = []
+    for labels in firing[:SHOWN]:
+        if route_for(labels, live.responder.book.routes) is None:
+            lines.append(f"route: no route takes {labels!r}: it stopped there")
+        lines += [
+            f"muted: silence {one.id}: {one.described()}: it stopped there"
+            for one in live.silences.listed()
+            if one.starts_at <= at < one.ends_at and one.accepts(labels)
+        ]
+        for window in (*live.silences.windows(), *live.silences.past_windows()):
+            until = window.span.until(at)
+            if until is not None and window.accepts(labels):
+                closed = f"until {until:%Y-%m-%d %H:%M:%S} UTC"
+                lines.append(f"muted: maintenance {window.name}: {closed}: it stopped there")
+    return lines
+
+
+def _now_muted(live: Live, running: RunningRule) -> list[str]:
+    """Return what mutes the alerts that fire now."""
     lines = []
     for alert in running.active.values():
         if alert.state is not AlertState.FIRING:
@@ -114,19 +146,31 @@ def _mutes(live: Live, running: RunningRule, at: datetime) -> list[str]:
 
 async def _incidents(live: Live, name: str, at: datetime) -> list[str]:
     recent = await live.ledger.store.incidents(limit=200)
-    mine = [
+    open_then = [
         one
         for one in recent
-        if one.group.value(ALERT_NAME) == name
-        and one.opened_at <= at + timedelta(minutes=1)
+        if one.opened_at <= at + timedelta(minutes=1)
         and (one.resolved_at is None or one.resolved_at >= at)
     ]
+    lines = [
+        f"inhibited: shown as {line} on incident {one.id}, {one.title}: it stopped there"
+        for one in open_then
+        for line in one.symptoms
+        if line == name or line.startswith(f"{name} ")
+    ]
+    mine = [one for one in open_then if _is_about(one, name)]
     if not mine:
-        return ["incident: none was open for it"]
-    lines = []
+        return [*lines, "incident: none was open for it"]
     for one in mine:
         lines += await why_incident(live, one)
     return lines
+
+
+def _is_about(incident: Incident, name: str) -> bool:
+    """Say whether a rule's alerts belong to the incident, however its route groups."""
+    if any(alert.name == name for alert in incident.alerts.values()):
+        return True
+    return incident.group.value(ALERT_NAME) == name or incident.title.startswith(f"{name} (")
 
 
 def _timeline(events: Iterable[Event]) -> list[str]:

@@ -192,7 +192,7 @@ def _windows(live: Live, guard: Guard) -> list[Route]:
     async def close(request: Request) -> Response:
         guard.check(request)
         try:
-            await live.silences.close_window(request.path_params["ident"])
+            await live.silences.close_window(request.path_params["ident"], now=live.clock.now())
         except MaintenanceError as error:
             raise RequestError(str(error), 404) from None
         return JSONResponse({"status": "success"})

@@ -86,7 +86,7 @@ def routes(front: Front) -> list[Route]:
     async def close(request: Request) -> Response:
         await front.form(request)
         try:
-            await live.silences.close_window(request.path_params["ident"])
+            await live.silences.close_window(request.path_params["ident"], now=live.clock.now())
         except MaintenanceError as error:
             return show(request, status=409, wrong=f"{error}.")
         return RedirectResponse(f"{front.prefix}/silences", status_code=303)

@@ -61,7 +61,7 @@ async def test_a_deploy_that_ends_early_closes_its_window() -> None:
         window = await announce(daemon, hours=3)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=10)
-        await daemon.running.live.silences.close_window(window.id)
+        await daemon.running.live.silences.close_window(window.id, now=daemon.clock.now())
         await daemon.after(seconds=3)
         assert daemon.said == ["page dev-a"]
 
