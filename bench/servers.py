@@ -24,6 +24,7 @@ class Target:
     def __init__(self) -> None:
         self.down = False
         self.asked = 0
+        self.fell_at = self.refused_at = 0.0
         self.first = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.url = ""
@@ -36,11 +37,17 @@ class Target:
         assert self._server is not None
         self._server.close()
 
+    def fall(self) -> None:
+        """Be down from now on; `refused_at` becomes when somebody first saw it."""
+        self.down, self.fell_at, self.refused_at = True, monotonic(), 0.0
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
             self.asked += 1
             self.first.set()
+            if self.down and not self.refused_at:
+                self.refused_at = monotonic()
             status = b"503 Service Unavailable" if self.down else b"200 OK"
             writer.write(
                 b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -80,6 +87,12 @@ class Receiver:
                     if wanted(message):
                         return message
                 await self._news.wait()
+
+    async def more(self, than: int) -> None:
+        """Return once more than so many messages are there."""
+        while len(self.messages) <= than:
+            self._news.clear()
+            await self._news.wait()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

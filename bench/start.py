@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
+from bench.figures import Figure, show
+from bench.kernel import cpu_seconds, resident_bytes
 from bench.servers import Receiver, Target, free_port
 
 ROOT = Path(__file__).parents[1]
 # BENCH_PYTHON measures an installation without the test tools.
 PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
-TICKS = os.sysconf("SC_CLK_TCK")
 
 PROBES = """
 defaults: {{interval: 15s, timeout: 5s}}
@@ -41,18 +42,7 @@ routes: [{{policy: matrix}}]
 """
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process so far, from the kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process, from the kernel."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-async def measure(seconds: float) -> dict[str, float]:
+async def measure(seconds: float, settle: float) -> list[Figure]:
     """Return the figures of one run."""
     target, receiver = Target(), Receiver()
     await target.open()
@@ -67,7 +57,7 @@ async def measure(seconds: float) -> dict[str, float]:
         try:
             await _first_ask(target)
             first = perf_counter() - started
-            await asyncio.sleep(3)
+            await asyncio.sleep(settle)
             before = cpu_seconds(child.pid)
             await asyncio.sleep(seconds)
             spent = cpu_seconds(child.pid) - before
@@ -77,12 +67,12 @@ async def measure(seconds: float) -> dict[str, float]:
             await child.wait()
     await target.close()
     await receiver.close()
-    return {
-        "first_probe_seconds": first,
-        "resident_megabytes": resident / 1e6,
-        "cpu_percent_of_a_core": 100 * spent / seconds,
-        "help_seconds": await _help(),
-    }
+    return [
+        Figure("start to first probe", first, "s", 1.0),
+        Figure("memory at rest", resident / 1e6, "MB", 80.0),
+        Figure("CPU at rest", 100 * spent / seconds, "% of a core", 1.0),
+        Figure("stewardmon --help", await _help(), "s", 0.150),
+    ]
 
 
 async def _spawn(rules: Path, folder: Path) -> asyncio.subprocess.Process:
@@ -111,19 +101,16 @@ async def _help(runs: int = 5) -> float:
     return statistics.median(times)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
-    figures = asyncio.run(measure(wanted.seconds))
-    if wanted.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name:<24} {value:8.3f}")
-    return 0
+    parser.add_argument("--settle", type=float, default=3, help="seconds before CPU is counted")
+    parser.add_argument("--no-bounds", action="store_true", help="print them, fail on none")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    chosen = parser.parse_args(arguments)
+    found = asyncio.run(measure(chosen.seconds, chosen.settle))
+    return show(found, chosen.json, bounds=not chosen.no_bounds)
 
 
 if __name__ == "__main__":

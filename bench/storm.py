@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,10 +25,11 @@ from typing import Any
 
 import httpx
 
+from bench.kernel import cpu_seconds, peak_bytes
+from bench.processes import answers, running, wait_for
 from stewardmon.demo.postgres import free_port
 
 TOKEN = "storm"  # noqa: S105 - a loopback daemon's, for a minute
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,53 +100,6 @@ class Pager:
         self._server.server_close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU that a process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def peak_memory(pid: int) -> int:
-    """Return the highest resident size that a process had, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-def wait_for(check: Callable[[], bool], what: str, within: float = 120) -> None:
-    """Return once `check` says yes; end the program where it does not in time."""
-    deadline = time.monotonic() + within
-    while not check():
-        if time.monotonic() > deadline:
-            sys.exit(f"bench.storm: not within {within:g} s: {what}")
-        time.sleep(0.02)
-
-
-def answers(url: str) -> bool:
-    """Say whether a server answers."""
-    try:
-        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-@contextmanager
-def running(
-    command: Sequence[str], folder: Path, env: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in its folder until the block ends."""
-    with (folder / "log").open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **env}, stdout=out, stderr=out
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
 def post(url: str, storm: Storm) -> None:
     """Post every batch, one after the other."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
@@ -171,7 +123,7 @@ def measure(name: str, pid: int, url: str, pager: Pager, storm: Storm) -> Measur
     return Measured(
         name=name,
         cpu=spent / storm.alerts,
-        memory=peak_memory(pid),
+        memory=peak_bytes(pid) // 1024**2,
         seconds=time.monotonic() - began,
     )
 
