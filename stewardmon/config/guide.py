@@ -11,15 +11,9 @@ from stewardmon.config.interpolation import FILE_SUFFIX, Missing, lookup
 _HEADER: Final = "defaults: {interval: 15s, timeout: 5s}\nprobes:\n"
 _APP: Final = """
   - name: app
-    kind: http
+    kind: health
     job: app
     url: ${NEXT_PUBLIC_APP_URL}/api/health
-    expect:
-      status: [200]
-      json:
-        status: {in: [healthy]}
-        services.*: {in: [healthy]}
-      fresh: {path: timestamp, within: 30s}
 """
 _DATABASE: Final = """
   - name: database
@@ -33,6 +27,27 @@ _OPENAI: Final = """
     job: openai
     url: ${OPENAI_BASE_URL:-https://api.openai.com/v1}
     key: ${OPENAI_API_KEY}
+    interval: 60s
+"""
+# The rest of the ladder (PLATFORM.md section 3): some hundred tiny answers a day, and the vendor's
+# own word. A server of another vendor is asked for the model that OPENAI_MODEL names.
+_OPENAI_CHAT: Final = """
+  - name: openai-chat
+    kind: openai_chat
+    job: openai
+    url: ${OPENAI_BASE_URL:-https://api.openai.com/v1}
+    key: ${OPENAI_API_KEY}
+    model: ${OPENAI_MODEL:-gpt-4o-mini}
+    interval: 5m
+    timeout: 30s
+    confirm: true
+    depends_on: [openai]
+"""
+_OPENAI_STATUS: Final = """
+  - name: openai-status
+    kind: statuspage
+    job: vendor
+    url: ${OPENAI_STATUS_URL:-https://status.openai.com}
     interval: 60s
 """
 # Supabase's gateway answers 401 where no key is sent, and GoTrue its own health where one is.
@@ -102,11 +117,21 @@ def guide_text(environ: Mapping[str, str]) -> str | None:
     blocks = [block for name, block in _BLOCKS.items() if _is_set(name, environ)]
     if _SUPABASE in blocks:
         blocks.append(_WITH_KEY if _is_set("SUPABASE_ANON_KEY", environ) else _WITHOUT_KEY)
-    blocks += _agents(environ)
+    blocks += [*_openai(environ), *_agents(environ)]
     sentry = _ingest(environ)
     if sentry:
         blocks.append(_SENTRY.format(address=sentry))
     return _HEADER + "".join(blocks) if blocks else None
+
+
+def _openai(environ: Mapping[str, str]) -> list[str]:
+    """Return the canary, and the status page where it is about the vendor that is asked."""
+    if not _is_set("OPENAI_API_KEY", environ):
+        return []
+    theirs = not _is_set("OPENAI_BASE_URL", environ)
+    chat = [_OPENAI_CHAT] if theirs or _is_set("OPENAI_MODEL", environ) else []
+    status = [_OPENAI_STATUS] if theirs or _is_set("OPENAI_STATUS_URL", environ) else []
+    return chat + status
 
 
 def _agents(environ: Mapping[str, str]) -> list[str]:

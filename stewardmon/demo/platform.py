@@ -141,6 +141,7 @@ class Platform:
             "OPENAI_API_KEY": identity.openai_key,
             "OPENAI_ADMIN_KEY": identity.openai_admin_key,
             "OPENAI_BASE_URL": self.openai_url,
+            "OPENAI_MODEL": "gpt-4o-mini",
             "OPENAI_STATUS_URL": self.status_url,
             "SYNTHETIC_EMAIL": self.user.email,
             "SYNTHETIC_PASSWORD": self.user.password,

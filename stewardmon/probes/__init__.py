@@ -32,6 +32,7 @@ class _Kinds(Mapping[str, Kind]):
 KINDS: Final[Mapping[str, Kind]] = _Kinds(
     {
         "http": "http",
+        "health": "health",
         "agent": "agent",
         "agent_metrics": "agent_metrics",
         "postgres": "postgres",

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AfterValidator, ByteSize, Field, FilePath
 
@@ -74,11 +74,28 @@ class HttpSettings(Settings):
         return parse_url(self.url.get_secret_value())
 
 
-class HttpProbe:
-    """Asks one URL."""
+class Judge(Protocol):
+    """What an answer is measured by: the body, and all that is not as it should be."""
 
-    def __init__(self, settings: HttpSettings, *, clock: Clock, user_agent: str) -> None:
+    def __call__(
+        self, settings: HttpSettings, reply: Reply, *, now: datetime
+    ) -> tuple[bytes, list[Complaint]]:
+        """Judge one answer at a time."""
+
+
+class HttpProbe:
+    """Asks one URL; `judge` is for kinds whose answers mean more than `expect` can say."""
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        clock: Clock,
+        user_agent: str,
+        judge: Judge | None = None,
+    ) -> None:
         self.settings = settings
+        self._judge = judge or judge_expected
         self.progress = Progress(_NO_STATUS)
         self._clock = clock
         self._request = _prepare(settings, user_agent)
@@ -92,10 +109,11 @@ class HttpProbe:
         except Failure as failure:
             return failed(failure, progress)
         now = self._clock.now()
-        body, complaints = judge(self.settings, reply, now=now)
+        body, complaints = self._judge(self.settings, reply, now=now)
         if any(one.reason is Reason.STALE for one in complaints):
             # Somebody has set a clock: ours goes on, and the platform's may show the new time.
-            body, complaints = judge(self.settings, reply, now=now + self._clock.offset())
+            later = now + self._clock.offset()
+            body, complaints = self._judge(self.settings, reply, now=later)
         measured = measure(reply, progress, redirects=redirects, uncompressed=len(body))
         regex = any(one.reason is Reason.BODY for one in complaints)
         measurements = (*measured, Measurement("probe_failed_due_to_regex", float(regex)))
@@ -133,7 +151,9 @@ class HttpProbe:
         )
 
 
-def judge(settings: HttpSettings, reply: Reply, *, now: datetime) -> tuple[bytes, list[Complaint]]:
+def judge_expected(
+    settings: HttpSettings, reply: Reply, *, now: datetime
+) -> tuple[bytes, list[Complaint]]:
     """Return the body with its content coding undone, and everything that is not as expected.
 
     What a health endpoint's body says goes before its status (PLATFORM.md section 1).

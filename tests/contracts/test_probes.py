@@ -38,6 +38,7 @@ SIGNED: Final = {
 
 # The least that each kind needs, for a target on a port of this machine.
 LEAST: Final[dict[str, Any]] = {
+    "health": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
     "agent": SIGNED,
     "agent_metrics": SIGNED,
     "http": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},

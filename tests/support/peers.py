@@ -83,7 +83,7 @@ def run(program: str, *arguments: str | Path, stdin: str = "") -> subprocess.Com
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

@@ -32,6 +32,8 @@ def test_each_variable_makes_a_probe_and_the_shipped_rules_hold() -> None:
         "app",
         "database",
         "openai",
+        "openai-chat",
+        "openai-status",
         "supabase-auth",
         "sentry-ingest",
     }
@@ -42,13 +44,31 @@ def test_each_variable_makes_a_probe_and_the_shipped_rules_hold() -> None:
     assert "publickey" not in repr(config)
 
 
-@pytest.mark.parametrize("name", ["NEXT_PUBLIC_APP_URL", "DATABASE_URL", "OPENAI_API_KEY"])
-def test_one_variable_is_enough(name: str) -> None:
-    assert len(load(None, {name: GUIDE[name]}).probes) == 1
+@pytest.mark.parametrize(
+    ("name", "probes"),
+    [
+        ("NEXT_PUBLIC_APP_URL", {"app"}),
+        ("DATABASE_URL", {"database"}),
+        ("OPENAI_API_KEY", {"openai", "openai-chat", "openai-status"}),
+    ],
+)
+def test_one_variable_is_enough(name: str, probes: set[str]) -> None:
+    assert set(instances(load(None, {name: GUIDE[name]}))) == probes
+
+
+def test_another_provider_is_asked_for_no_model_and_no_status_page_that_nobody_named() -> None:
+    other = {"OPENAI_API_KEY": "sk-local-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    assert set(instances(load(None, other))) == {"openai"}
+    named = {"OPENAI_MODEL": "llama", "OPENAI_STATUS_URL": "http://127.0.0.1:2"}
+    assert instances(load(None, {**other, **named})) == {
+        "openai": "http://127.0.0.1:1/v1",
+        "openai-chat": "http://127.0.0.1:1/v1",
+        "openai-status": "http://127.0.0.1:2/",
+    }
 
 
 def test_a_folder_without_files_is_as_good_as_none(tmp_path: Path) -> None:
-    assert len(load(tmp_path, GUIDE).probes) == 5
+    assert len(load(tmp_path, GUIDE).probes) == 7
 
 
 def test_a_variable_held_by_a_file_counts(tmp_path: Path) -> None:
@@ -74,7 +94,7 @@ def test_the_agent_is_asked_where_the_synthetic_user_is_named() -> None:
     assert all(one.confirm for one in agents.values())
     assert agents["agent"].depends_on == ("app", "database", "openai", "supabase-auth")
     assert "hunter2" not in repr(config)
-    assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 5
+    assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 7
 
 
 def test_the_agent_is_asked_without_a_database_to_compare_it_with(tmp_path: Path) -> None:
