@@ -89,7 +89,10 @@ _AGENTS: Final = (
     ("agent", "agent", "5m", ""),
     ("agent-stream", "agent", "5m", "    mode: stream\n    stranger: false\n"),
     ("agent-metrics", "agent_metrics", "4m", ""),
+    ("agent-contract", "agent_contract", "1h", ""),
+    ("agent-cache", "agent_cache", "30m", ""),
 )
+_OTHER: Final = "    other_email: ${OTHER_EMAIL}\n    other_password: ${OTHER_PASSWORD}\n"
 _USER: Final = (
     "NEXT_PUBLIC_APP_URL",
     "SUPABASE_URL",
@@ -139,9 +142,16 @@ def _agents(environ: Mapping[str, str]) -> list[str]:
     if not all(_is_set(name, environ) for name in _USER):
         return []
     needs = ", ".join(probe for name, probe in _NEEDS.items() if _is_set(name, environ))
+    more = {
+        "agent_contract": _OTHER if _is_set("OTHER_EMAIL", environ) else "",
+        "agent_cache": _OTHER if _is_set("OTHER_EMAIL", environ) else "",
+    }
     database = "    database: ${DATABASE_URL}\n" if _is_set("DATABASE_URL", environ) else ""
     return [
-        _AGENT.format(name=name, kind=kind, interval=interval, needs=needs) + own + database
+        _AGENT.format(name=name, kind=kind, interval=interval, needs=needs)
+        + own
+        + more.get(kind, "")
+        + ("" if kind == "agent_cache" else database)
         for name, kind, interval, own in _AGENTS
     ]
 

@@ -8,7 +8,6 @@ stewardmon_agent_signed_in.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any, Final, Literal
@@ -20,7 +19,8 @@ from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import agent_amount
-from stewardmon.probes.agent_answer import STREAM_LIMIT, Lines, message_of, whole
+from stewardmon.probes.agent_answer import STREAM_LIMIT, Lines, message_of
+from stewardmon.probes.agent_question import JSON, PATH, TOKENS, nonce, post, put
 from stewardmon.probes.certificates import context
 from stewardmon.probes.endpoint import Endpoint, parse_url
 from stewardmon.probes.exchange import request, streaming
@@ -33,9 +33,6 @@ from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, failed
 from stewardmon.probes.steward import Session, SignIn, StewardApp, refused
 
-PATH: Final = "/api/agent/query"
-JSON: Final = {"Content-Type": "application/json"}
-_TOKENS: Final = 2000  # what the app spends at its AI provider for one question, about
 _ANSWERED: Final = "stewardmon_agent_answered"
 _SIGNED_IN: Final = "stewardmon_agent_signed_in"
 _STRANGER: Final = "stewardmon_agent_stranger_refused"
@@ -95,13 +92,8 @@ class AgentProbe:
     async def _stranger(self) -> None:
         """Ask without a session: anything but a refusal lets strangers in. Raises Failure."""
         self.progress = Progress(Measurement(_ANSWERED, 0.0, self._mode))
-        answer = await self._client.ask(
-            self.settings.url + PATH,
-            self.progress,
-            method="POST",
-            headers=JSON,
-            body=orjson.dumps({"query": self.settings.query}),
-        )
+        body = {"query": self.settings.query}
+        answer = await post(self._client, self.settings.url, body, self.progress)
         if answer.status in (401, 403):
             self.progress = Progress(Measurement(_STRANGER, 1.0))
         elif 200 <= answer.status < 300 or answer.status == 400:
@@ -142,15 +134,15 @@ class AgentProbe:
         """Ask as the user: the answer, and what is wrong with how it came; raises Failure."""
         # Phases begin anew: they are to be those of the question.
         self.progress = Progress(*self.progress.known, Measurement(_ANSWERED, 0.0, self._mode))
-        # The app's cache knows a question by its first 100 characters.
-        body: dict[str, Any] = {"query": f"{secrets.token_hex(6)} {self.settings.query}"}
+        query = f"{nonce()} {self.settings.query}"
         lines = Lines(self._endpoint.shown)
         started = perf_counter()
         try:
             if self.settings.mode == "stream":
-                told = await self._streamed(session, {**body, "streaming": True}, lines)
+                told = await self._streamed(session, {"query": query, "streaming": True}, lines)
             else:
-                told = await self._whole(session, body)
+                url = self.settings.url
+                told = await put(self._client, url, query, self.progress, session=session)
         except Failure as failure:
             if failure.state is not State.DOWN:
                 self.progress.unsay(_ANSWERED)
@@ -163,18 +155,6 @@ class AgentProbe:
             *_timed(lines, started),
         )
         return told, list(_oddities(told, lines))
-
-    async def _whole(self, session: Session, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = await self._client.ask(
-            self.settings.url + PATH,
-            self.progress,
-            method="POST",
-            headers={**JSON, "Cookie": session.header},
-            body=orjson.dumps(body),
-        )
-        if answer.status != 200:
-            raise refused(answer)
-        return whole(answer)
 
     async def _streamed(
         self, session: Session, body: Mapping[str, Any], lines: Lines
@@ -253,7 +233,7 @@ def _cost(settings: AgentSettings) -> Cost:
     return Cost(
         requests=1 + settings.stranger,
         ai_queries=1,
-        tokens=_TOKENS,
+        tokens=TOKENS,
         connections=int(settings.database is not None),
     )
 

@@ -40,7 +40,17 @@ SIGNED: Final = {
 LEAST: Final[dict[str, Any]] = {
     "health": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
     "agent": SIGNED,
+    "agent_cache": SIGNED,
+    "agent_contract": SIGNED,
     "agent_metrics": SIGNED,
+    "encryption": {
+        "url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app",
+        "columns": [{"table": "users", "column": "secret"}],
+    },
+    "flow": {
+        "url": "http://127.0.0.1:%d",
+        "steps": [{"name": "login", "method": "POST", "json": f'{{"password": "{SECRET}"}}'}],
+    },
     "http": {"url": f"http://user:{SECRET}@127.0.0.1:%d/path?token={SECRET}"},
     "postgres": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},
     "postgres_depth": {"url": f"postgresql://user:{SECRET}@127.0.0.1:%d/app"},

@@ -90,10 +90,19 @@ SYNTHETIC = {"SYNTHETIC_EMAIL": "s@steward.example", "SYNTHETIC_PASSWORD": "hunt
 def test_the_agent_is_asked_where_the_synthetic_user_is_named() -> None:
     config = load(None, {**GUIDE, **SYNTHETIC})
     agents = {one.name: one for one in config.probes if one.job == "agent"}
-    assert set(agents) == {"agent", "agent-stream", "agent-metrics"}
+    assert set(agents) == {
+        "agent",
+        "agent-stream",
+        "agent-metrics",
+        "agent-contract",
+        "agent-cache",
+    }
     assert all(one.confirm for one in agents.values())
     assert agents["agent"].depends_on == ("app", "database", "openai", "supabase-auth")
     assert "hunter2" not in repr(config)
+    others = {"OTHER_EMAIL": "other@steward.example", "OTHER_PASSWORD": "hunter2hunter2"}
+    both = load(None, {**GUIDE, **SYNTHETIC, **others})
+    assert repr(both).count("other@steward.example") == 2
     assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 7
 
 
@@ -102,7 +111,7 @@ def test_the_agent_is_asked_without_a_database_to_compare_it_with(tmp_path: Path
     environ = {**GUIDE, **SYNTHETIC, "SYNTHETIC_PASSWORD_FILE": str(tmp_path / "password")}
     del environ["DATABASE_URL"], environ["SYNTHETIC_PASSWORD"]
     agents = [one for one in load(None, environ).probes if one.job == "agent"]
-    assert len(agents) == 3
+    assert len(agents) == 5
     assert {one.depends_on for one in agents} == {("app", "openai", "supabase-auth")}
 
 
