@@ -410,7 +410,7 @@ class App:
         for name, target in self._watch.targets.items():
             seen = self._observations.latest.get(name)
             since = now - (seen.at if seen is not None else self.live.started_at)
-            late = max(since - target.spec.timeout, timedelta(0)) / target.spec.interval
+            late = max(since - target.spec.timeout, timedelta(0)) / self._watch.pause(name)
             figures["stewardmon_probe_silent_intervals", "probe", name] = late
         for one in self._evaluating.evaluator.rules():
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)

@@ -35,6 +35,18 @@ PROBES: Final = Counter(
     ["probe", "state", "reason"],
     registry=REGISTRY,
 )  # fmt: skip
+PROBE_PAUSE: Final = Gauge(
+    "stewardmon_probe_interval_seconds",
+    "How far apart a probe's asks are now: its interval, widened by a budget or a refusal.",
+    ["probe"],
+    registry=REGISTRY,
+)
+SPARED: Final = Counter(
+    "stewardmon_probe_spared_total",
+    "Ticks at which a probe was not asked, because its target had asked to wait.",
+    ["probe"],
+    registry=REGISTRY,
+)
 EVALUATION: Final = Histogram(
     "stewardmon_evaluation_duration_seconds",
     "Time to evaluate all groups that were due.",

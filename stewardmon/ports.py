@@ -93,7 +93,8 @@ class ProbeSpec:
 
     `labels` are laid over every series of the probe; `depends_on` names probes whose failure
     explains this one's. `confirm`: a failure is believed once a second ask, right after it, fails
-    too: for probes that ask so seldom that nobody wants to wait for the next tick.
+    too: for probes that ask so seldom that nobody wants to wait for the next tick. `flexible`: its
+    interval is a default that may give way to a budget, and `widened` is what it became.
     """
 
     name: str
@@ -106,7 +107,14 @@ class ProbeSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     confirm: bool = False
+    flexible: bool = False
+    widened: timedelta | None = None
     source: str = ""
+
+    @property
+    def every(self) -> timedelta:
+        """Return how often it is asked: its interval, or the longer one that a budget allows."""
+        return self.widened or self.interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

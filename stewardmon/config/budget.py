@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from stewardmon.config.nodes import Place
 from stewardmon.config.notes import Notes
 from stewardmon.domain.outcome import Cost
+from stewardmon.domain.pace import Spender, widened
+from stewardmon.domain.quantity import format_duration
 from stewardmon.ports import Kind, ProbeSpec
 
 _PRIVATE_SUFFIXES: Final = (".local", ".localhost", ".internal", ".test", ".lan", ".home.arpa")
@@ -40,16 +42,17 @@ LIMITS: Final = (
 )
 
 
-def check_budget(
+def within_budget(
     probes: Iterable[ProbeSpec],
     kinds: Mapping[str, Kind],
     *,
     environ: Mapping[str, str],
     notes: Notes,
-) -> None:
-    """Note hosts of the app at which more is spent than allowed; over half of it is a warning.
+) -> tuple[ProbeSpec, ...]:
+    """Return the probes, wider apart where they would spend over half of what the app allows.
 
-    Half is not refused: the guide's own 15 seconds are 60 requests in 15 minutes.
+    Only intervals that were not written at a probe give way (the guide's own 15 seconds are 60
+    requests in 15 minutes); written ones that spend too much are noted as a mistake.
     """
     by_host: dict[str, list[ProbeSpec]] = defaultdict(list)
     probes = tuple(probes)
@@ -59,33 +62,46 @@ def check_budget(
         host = _host_of(probe)
         if host in hosts and not is_private(host):
             by_host[host].append(probe)
+    found: dict[str, timedelta] = {}
     for host, there in by_host.items():
         for limit in LIMITS:
-            _check(host, there, kinds, limit, notes)
+            for name, interval in _check(host, there, kinds, limit, notes).items():
+                found[name] = max(interval, found.get(name, interval))
+    return tuple(replace(one, widened=found.get(one.name)) for one in probes)
 
 
 def _check(
     host: str, probes: list[ProbeSpec], kinds: Mapping[str, Kind], limit: Limit, notes: Notes
-) -> None:
-    spent = {
-        probe.name: limit.spends(kinds[probe.kind].cost(probe.settings))
-        * (limit.span / probe.interval)
+) -> Mapping[str, timedelta]:
+    """Return the wider intervals that keep to half of a limit; what cannot is a mistake."""
+    spenders = [
+        Spender(
+            name=probe.name,
+            cost=limit.spends(kinds[probe.kind].cost(probe.settings)),
+            interval=probe.interval,
+            flexible=probe.flexible,
+        )
         for probe in probes
-    }
-    total = sum(spent.values())
-    if total <= limit.most / 2:
-        return
-    spenders = [name for name, count in spent.items() if count]
-    names = " and ".join(spenders) + (" spends" if len(spenders) == 1 else " spend")
-    over = total > limit.most
-    share = "more than" if over else "over half of"
+    ]
+    found = widened(spenders, most=limit.most / 2, span=limit.span)
+    if found == {}:
+        return found
+    total = sum(one.spends(limit.span) for one in spenders)
+    names = [one.name for one in spenders if one.cost]
+    verb = "spends" if len(names) == 1 else "spend"
+    share = "more than" if total > limit.most else "over half of"
     message = (
-        f"{names} {total:.0f} {limit.what} at {host}, {share} the {limit.most} that the app "
-        "allows: lengthen their interval"
+        f"{' and '.join(names)} {verb} {total:.0f} {limit.what} at {host}, {share} the "
+        f"{limit.most} that the app allows: "
     )
     file, _, line = probes[0].source.rpartition(":")
     place = Place(int(line), 1) if line.isdigit() else None
-    (notes.add if over else notes.warn)(file or probes[0].source, place, message)
+    if found is None:
+        notes.add(file or probes[0].source, place, message + "lengthen their interval")
+        return {}
+    told = " and ".join(f"{name} every {format_duration(one)}" for name, one in found.items())
+    notes.warn(file or probes[0].source, place, f"{message}so it asks {told}")
+    return found
 
 
 def _host_of(probe: ProbeSpec) -> str:

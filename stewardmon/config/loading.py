@@ -9,7 +9,7 @@ from pathlib import Path
 from stewardmon import channels, probes
 from stewardmon.config.alerts import Alerting, read_alerts
 from stewardmon.config.binding import Source
-from stewardmon.config.budget import check_budget
+from stewardmon.config.budget import within_budget
 from stewardmon.config.crosscheck import (
     Named,
     check_dependencies,
@@ -50,7 +50,7 @@ def load(
     oncall = _oncall(loading, channel_kinds)
     check_dependencies(watching, worrying, other_rules=other_rules)
     check_levels(worrying, oncall.policies if oncall else {})
-    check_budget(specs, probe_kinds, notes=notes, environ=environ)
+    specs = within_budget(specs, probe_kinds, notes=notes, environ=environ)
     notes.check()
     if oncall is None or alerting is None:
         raise ConfigError(())  # a file that gives nothing was noted: not reached

@@ -118,6 +118,7 @@ def _probe(
         labels={**defaults.labels, **common.labels},
         depends_on=common.depends_on,
         confirm=common.confirm,
+        flexible=common.interval is None,
         source=source.at(_first(entry)),
     )
 

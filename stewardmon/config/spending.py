@@ -18,7 +18,7 @@ def spending(config: Config, kinds: Mapping[str, Kind]) -> list[str]:
     """Return one line an instance: `api.example.com: 5,760 requests a day`."""
     by_host: dict[str, Counter[str]] = defaultdict(Counter)
     for spec in config.probes:
-        times = DAY / spec.interval
+        times = DAY / spec.every
         for what, count in asdict(kinds[spec.kind].cost(spec.settings)).items():
             if count:
                 by_host[spec.instance][what.replace("_", " ")] += round(count * times)

@@ -32,7 +32,7 @@ def knowledge(
             job=spec.job,
             instance=spec.instance,
             depends_on=spec.depends_on,
-            patience=min(spec.interval + spec.timeout, LONGEST_WAIT),
+            patience=min(spec.every + spec.timeout, LONGEST_WAIT),
         )
         for spec in probes
     )

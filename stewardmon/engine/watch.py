@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from stewardmon import metrics
 from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.outcome import Outcome, Reason, State
+from stewardmon.domain.pace import wait
 from stewardmon.engine.record import Tape
 from stewardmon.ports import Clock, Probe, ProbeSpec
 from stewardmon.probes.asking import ask
@@ -20,6 +21,7 @@ from stewardmon.schedule import Schedule, Tick
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
 # What asking again at once could change: not what we are, have or may.
 _WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
+RETRY_AFTER: Final = "stewardmon_retry_after_seconds"
 _FUTILE: Final = frozenset({Reason.AUTH, Reason.QUOTA, Reason.RATE_LIMIT, Reason.BUDGET})
 
 
@@ -107,6 +109,15 @@ class Target:
     probe: Probe
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A target has refused us for our number: until when it is left alone (monotonic seconds)."""
+
+    until: float
+    lasts: timedelta
+    refusals: int
+
+
 class Watch:
     """Asks every target on its own ticks; no target delays another."""
 
@@ -125,12 +136,17 @@ class Watch:
         self._beat = beat
         self._bug = bug
         self._asking: set[str] = set()
+        self._waits: dict[str, _Wait] = {}
         self._schedule = Schedule({}, now=0.0)
         self._changed = asyncio.Event()
 
     def change(self, targets: Sequence[Target]) -> None:
         """Watch these targets from now on; those whose interval stays keep their ticks."""
+        former = self.targets.keys()
         self.targets = {target.spec.name: target for target in targets}
+        for name in former - self.targets.keys():
+            self._waits.pop(name, None)
+            metrics.PROBE_PAUSE.remove(name)
         self._schedule.change(self._intervals(), now=self._clock.monotonic())
         self._changed.set()
 
@@ -158,7 +174,15 @@ class Watch:
             await target.probe.close()
 
     def _intervals(self) -> dict[str, float]:
-        return {name: one.spec.interval.total_seconds() for name, one in self.targets.items()}
+        for name in self.targets:
+            metrics.PROBE_PAUSE.labels(name).set(self.pause(name).total_seconds())
+        return {name: one.spec.every.total_seconds() for name, one in self.targets.items()}
+
+    def pause(self, name: str) -> timedelta:
+        """Return how far apart the asks of a probe are now."""
+        every = self.targets[name].spec.every
+        waits = self._waits.get(name)
+        return max(every, waits.lasts) if waits is not None else every
 
     def _wait(self) -> float:
         due = self._schedule.next_due()
@@ -168,6 +192,10 @@ class Watch:
         metrics.PROBE_LAG.observe(tick.lag)
         if tick.missed:
             metrics.MISSED_TICKS.labels("watch").inc(tick.missed)
+        waits = self._waits.get(tick.name)
+        if waits is not None and self._clock.monotonic() < waits.until:
+            metrics.SPARED.labels(tick.name).inc()
+            return
         if tick.name in self._asking:
             metrics.MISSED_TICKS.labels("watch").inc()
             return
@@ -184,8 +212,23 @@ class Watch:
             self._asking.discard(spec.name)
         if self.targets.get(spec.name) is not target:
             return  # a reload took it away while it was asked
+        self._wait_as_asked(spec, outcome)
         metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
         self._observations.record(spec, outcome, at=self._clock.now())
+
+    def _wait_as_asked(self, spec: ProbeSpec, outcome: Outcome) -> None:
+        """Leave a target alone that refuses us for our number, or says that nothing remains."""
+        asked_for = next((m.value for m in outcome.measurements if m.name == RETRY_AFTER), None)
+        before = self._waits.pop(spec.name, None)
+        if outcome.reason is Reason.RATE_LIMIT or asked_for is not None:
+            refusals = (before.refusals if before is not None else 0) + 1
+            lasts = wait(interval=spec.every, refusals=refusals, asked_for=asked_for)
+            # Half a second less: a tick that is due just then is not to be left out for a hair.
+            until = self._clock.monotonic() + lasts.total_seconds() - 0.5
+            self._waits[spec.name] = _Wait(until, lasts, refusals)
+        elif before is None:
+            return
+        metrics.PROBE_PAUSE.labels(spec.name).set(self.pause(spec.name).total_seconds())
 
     async def _outcome(self, target: Target) -> Outcome:
         spec = target.spec

@@ -7,17 +7,35 @@ import socket
 import ssl
 from typing import Final
 
-from stewardmon.domain.outcome import Reason, State
+from stewardmon.domain.outcome import Measurement, Reason, State
 
 
 class Failure(Exception):  # noqa: N818 - a finding on its way up to the outcome, never a bug
-    """Why an ask came to nothing; `detail` is one sentence without secrets."""
+    """Why an ask came to nothing; `detail` is one sentence without secrets.
 
-    def __init__(self, reason: Reason, detail: str, *, state: State = State.DOWN) -> None:
+    `retry_after` is for how many seconds the target asks to be left alone.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        state: State = State.DOWN,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.retry_after = retry_after
         self.reason = reason
         self.detail = detail
         self.state = state
+
+
+def waits(failure: Failure) -> tuple[Measurement, ...]:
+    """Return the wait that a target asks for, as the watch loop reads it."""
+    if failure.retry_after is None:
+        return ()
+    return (Measurement("stewardmon_retry_after_seconds", failure.retry_after),)
 
 
 _UNREACHABLE: Final = frozenset(

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AfterValidator, ByteSize, Field, FilePath
 
+from stewardmon.domain import ratelimit
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
@@ -114,7 +115,10 @@ class HttpProbe:
             # Somebody has set a clock: ours goes on, and the platform's may show the new time.
             later = now + self._clock.offset()
             body, complaints = self._judge(self.settings, reply, now=later)
-        measured = measure(reply, progress, redirects=redirects, uncompressed=len(body))
+        measured = (
+            *measure(reply, progress, redirects=redirects, uncompressed=len(body)),
+            *_asked_to_wait(reply, now=now),
+        )
         regex = any(one.reason is Reason.BODY for one in complaints)
         measurements = (*measured, Measurement("probe_failed_due_to_regex", float(regex)))
         if complaints:
@@ -215,6 +219,16 @@ def measure(
         *progress.timed(),
         *_certified(reply),
     )
+
+
+def _asked_to_wait(reply: Reply, *, now: datetime) -> tuple[Measurement, ...]:
+    """Return for how long the target wants no more of us: it has refused, or nothing remains."""
+    headers = reply.headers
+    wait = ratelimit.retry_after(headers, now=now) if reply.status == 429 else None
+    if wait is None and any("ratelimit" in name for name in headers):
+        used_up = [one for one in ratelimit.allowances(headers, now=now) if one.remaining == 0]
+        wait = max((one.reset for one in used_up if one.reset is not None), default=None)
+    return () if wait is None else (Measurement("stewardmon_retry_after_seconds", float(wait)),)
 
 
 def _certified(reply: Reply) -> tuple[Measurement, ...]:

@@ -15,7 +15,7 @@ from stewardmon.domain.redact import excerpt
 from stewardmon.probes.certificates import context
 from stewardmon.probes.endpoint import Endpoint, parse_url
 from stewardmon.probes.exchange import Request, request
-from stewardmon.probes.failure import Failure
+from stewardmon.probes.failure import Failure, waits
 from stewardmon.probes.progress import Progress
 from stewardmon.settings import Secret, Settings
 
@@ -118,7 +118,10 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     if reason is Reason.RATE_LIMIT and headers.get("retry-after"):
         parts.append(f"retry after {excerpt(headers['retry-after'], 20)} s")
     parts += [excerpt(str(error.get("message") or "")), traced(headers)]
-    return Failure(reason, "; ".join(part for part in parts if part), state=state)
+    wait = headers.get("retry-after", "") if reason is Reason.RATE_LIMIT else ""
+    asked = float(wait) if re.fullmatch(r"\d{1,7}(?:\.\d{1,3})?", wait) else None
+    told = "; ".join(part for part in parts if part)
+    return Failure(reason, told, state=state, retry_after=asked)
 
 
 def traced(headers: Mapping[str, str]) -> str:
@@ -164,7 +167,7 @@ def failed(
         reason=failure.reason,
         detail=failure.detail,
         phases=progress.cut(),
-        measurements=(*progress.measurements(), *measurements),
+        measurements=(*progress.measurements(), *measurements, *waits(failure)),
     )
 
 

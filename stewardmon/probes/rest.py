@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,13 @@ from stewardmon.domain.redact import excerpt
 from stewardmon.probes.certificates import Certificates, context
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.exchange import exchange, request
-from stewardmon.probes.failure import Failure
+from stewardmon.probes.failure import Failure, waits
 from stewardmon.probes.http import decoded
 from stewardmon.probes.progress import Progress
 
 LIMIT: Final = 2 * 1024 * 1024  # bytes of a body that a probe of several questions reads
 
+_SECONDS: Final = re.compile(r"\d{1,7}")
 _CLASSES: Final[Mapping[int, tuple[State, Reason, str]]] = {
     401: (State.MISCONFIGURED, Reason.AUTH, "the key is refused"),
     403: (State.MISCONFIGURED, Reason.PERMISSION, "the key may not ask this"),
@@ -60,7 +62,8 @@ class Answer:
         retry = self.headers.get("retry-after", "")
         if reason is Reason.RATE_LIMIT and retry:
             detail += f"; retry after {excerpt(retry, 20)} s"
-        raise Failure(reason, detail, state=state)
+        asked = float(retry) if reason is Reason.RATE_LIMIT and _SECONDS.fullmatch(retry) else None
+        raise Failure(reason, detail, state=state, retry_after=asked)
 
     def document(self) -> Any:
         """Return the body as JSON; raises Failure where the status or the body is not right."""
@@ -124,7 +127,7 @@ def failed(
         reason=failure.reason,
         detail=failure.detail,
         phases=progress.cut(),
-        measurements=(*progress.measurements(), *measurements),
+        measurements=(*progress.measurements(), *measurements, *waits(failure)),
         findings=findings,
     )
 

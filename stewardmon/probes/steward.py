@@ -143,7 +143,10 @@ class SignIn:
             told = _told(answer)
         except Failure as failure:
             raise Failure(
-                failure.reason, f"sign-in: {failure.detail}", state=failure.state
+                failure.reason,
+                f"sign-in: {failure.detail}",
+                state=failure.state,
+                retry_after=failure.retry_after,
             ) from None
         self._ends = self._clock.monotonic() + _lasts(told).total_seconds()
         name = app.cookie or cookie_name(app.supabase_url)
@@ -202,7 +205,7 @@ def refused(answer: Answer) -> Failure:
         wait = retry_after(answer)
         more = f"; retry after {wait:g} s" if wait is not None else ""
         detail = f"{where} answered 429: the rate limit is reached{more}"
-        return Failure(Reason.RATE_LIMIT, detail, state=State.DEGRADED)
+        return Failure(Reason.RATE_LIMIT, detail, state=State.DEGRADED, retry_after=wait)
     if status in (400, 405, 415, 422):
         detail = f"{where} answered {status}: {said(answer) or 'the request does not suit it'}"
         return Failure(Reason.REQUEST, detail, state=State.MISCONFIGURED)

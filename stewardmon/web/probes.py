@@ -131,7 +131,7 @@ async def draw(live: Live, spec: ProbeSpec, length: timedelta) -> Drawn:
     phases = await recall.phases(live, spec.name, span)
     reasons = await recall.metric(live, "stewardmon_probe_reason", span, probe=spec.name)
     # Five-minute means stand for what is older than raw history.
-    pause = max(_PAUSE * spec.interval, length / BUCKETS)
+    pause = max(_PAUSE * spec.every, length / BUCKETS)
     return await asyncio.to_thread(_drawn, durations, phases, reasons, span, pause)
 
 
@@ -270,7 +270,7 @@ def _facts(live: Live, spec: ProbeSpec) -> tuple[tuple[str, str], ...]:
     return (
         ("Kind", spec.kind),
         ("Target", spec.instance or "–"),
-        ("Asked every", format_since(spec.interval)),
+        ("Asked every", format_since(spec.every)),
         ("Given up after", _seconds(spec.timeout.total_seconds())),
         ("Depends on", ", ".join(spec.depends_on) or "nothing"),
         ("Last answer took", _seconds(newest.outcome.duration) if newest else "no answer yet"),

@@ -49,7 +49,7 @@ def targets_json(live: Live) -> list[dict[str, Any]]:
                 "lastScrape": NEVER if seen is None else _time(seen.at),
                 "lastScrapeDuration": 0 if seen is None else seen.outcome.duration,
                 "health": "unknown" if seen is None else healths.get(seen.outcome.state, "down"),
-                "scrapeInterval": f"{spec.interval.total_seconds():g}s",
+                "scrapeInterval": f"{spec.every.total_seconds():g}s",
                 "scrapeTimeout": f"{spec.timeout.total_seconds():g}s",
             }
         )

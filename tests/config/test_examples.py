@@ -93,6 +93,8 @@ def test_warnings_stay_at_level_one(config: Config) -> None:
 def test_fifteen_seconds_are_over_half_of_the_apps_limit_and_said(config: Config) -> None:
     assert len(config.warnings) == 1
     assert "60 requests in 15 minutes at steward.example.org" in config.warnings[0]
+    assert config.warnings[0].endswith("so it asks app every 18s")
+    assert [one.every for one in config.probes if one.name == "app"] == [timedelta(seconds=18)]
 
 
 def test_no_secret_is_in_a_repr(config: Config) -> None:

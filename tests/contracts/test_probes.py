@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Final
 
 import pytest
@@ -13,14 +14,18 @@ from stewardmon.ports import Kind
 from stewardmon.probes import KINDS
 from tests.support.probing import CONTEXT, asked
 from tests.support.servers import (
+    Authority,
     Behaviour,
+    answer,
     closed_port,
     drips,
     floods,
     garbage,
     hangs,
     hangs_up,
+    redirects_to_itself,
     resets,
+    sends,
     serving,
 )
 
@@ -137,6 +142,75 @@ async def test_a_broken_target_is_an_outcome_in_time(kind: str, fault: Behaviour
     assert outcome.detail
     assert "\n" not in outcome.detail
     assert SECRET not in repr(outcome)
+
+
+SECURED = sorted(one for one in LEAST if "http://127.0.0.1" in str(LEAST[one]))
+
+
+def secured(kind: str, port: int) -> dict[str, Any]:
+    """Return the least settings of a kind, aimed at a port of TLS."""
+    return {
+        key: value.replace("http://", "https://").replace("127.0.0.1", "localhost")
+        if isinstance(value, str)
+        else value
+        for key, value in settings(kind, port).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def stranger() -> ssl.SSLContext:
+    """A certificate that nobody trusts; making its key takes a while."""
+    return Authority().untrusted()
+
+
+@pytest.mark.parametrize("kind_", SECURED)
+async def test_a_certificate_that_nobody_trusts(kind_: str, stranger: ssl.SSLContext) -> None:
+    async with serving(sends(answer(200, b"{}")), tls=stranger) as server:
+        outcome = await asked(kind_, timeout=3.0, **secured(kind_, server.port))
+    assert (outcome.state, outcome.reason) == (State.DOWN, Reason.CERTIFICATE), outcome.detail
+
+
+SPOKEN = sorted(one for one in LEAST if "http://" in str(LEAST[one]))
+
+
+@pytest.mark.parametrize("kind_", SPOKEN)
+async def test_a_redirect_loop_ends(kind_: str) -> None:
+    async with serving(redirects_to_itself) as server:
+        outcome = await asked(kind_, timeout=5.0, **settings(kind_, server.port))
+        assert len(server.requests) < 100
+    assert outcome.reason is not Reason.TIMEOUT
+    assert SECRET not in repr(outcome)
+    if kind_ != "security":  # which looks at redirects, too, as a stranger does
+        assert not outcome.success
+
+
+ODD: Final = (
+    b"",
+    b"null",
+    b"[]",
+    b"[[[[]]]]",
+    b"5",
+    b'"text"',
+    b"{}",
+    b'{"data": 5, "models": {}, "status": [], "services": [], "metrics": [], "user": 1}',
+    b'{"data": [5, null, {}], "object": 5, "usage": "x", "choices": [5], "components": [5]}',
+    b'{"access_token": "t", "expires_in": "soon", "user": [], "metrics": {"totalQueries": {}},'
+    b' "status": {"indicator": 5}, "page": 5, "error": [], "message": {}}',
+    b'{"a": 1e999}',
+    b"\xff\xfe{}",
+)
+
+
+@pytest.mark.parametrize("kind_", SPOKEN)
+async def test_json_of_wrong_types_is_an_outcome(kind_: str) -> None:
+    """`asked` raises what a probe raises: here it is only that nothing does."""
+    for body in ODD:
+        headers = {"Content-Type": "application/json"}
+        async with serving(sends(answer(200, body, headers=headers))) as server:
+            outcome = await asked(kind_, timeout=5.0, **settings(kind_, server.port))
+        assert outcome.reason is not Reason.INTERNAL
+        assert outcome.success or outcome.detail
+        assert SECRET not in repr(outcome)
 
 
 async def test_a_probe_can_be_asked_again_and_cut_at_any_time(kind: str) -> None:

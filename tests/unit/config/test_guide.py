@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from stewardmon.config import Config, load
+from stewardmon.config.budget import LIMITS
 from stewardmon.config.guide import guide_text
 from stewardmon.config.shipped import shipped
+from stewardmon.config.spending import spending
 from stewardmon.errors import ConfigError
+from stewardmon.probes import KINDS
 
 GUIDE = {
     "NEXT_PUBLIC_APP_URL": "https://steward.example.org/",
@@ -104,6 +107,21 @@ def test_the_agent_is_asked_where_the_synthetic_user_is_named() -> None:
     both = load(None, {**GUIDE, **SYNTHETIC, **others})
     assert repr(both).count("other@steward.example") == 2
     assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 7
+
+
+def test_what_is_shipped_spends_at_most_half_of_the_apps_limits() -> None:
+    others = {"OTHER_EMAIL": "other@steward.example", "OTHER_PASSWORD": "hunter2hunter2"}
+    config = load(None, {**GUIDE, **SYNTHETIC, **others})
+    for limit in LIMITS:
+        spent = sum(
+            limit.spends(KINDS[one.kind].cost(one.settings)) * (limit.span / one.every)
+            for one in config.probes
+            if "steward.example.org" in one.instance
+        )
+        assert 0 < spent <= limit.most / 2, limit.what
+    told = "\n".join(spending(config, KINDS))
+    assert "steward.example.org/api/agent/query: " in told
+    assert "ai queries" in told
 
 
 def test_the_agent_is_asked_without_a_database_to_compare_it_with(tmp_path: Path) -> None:
