@@ -69,6 +69,14 @@ def prepare(groups: Sequence[RuleGroup], *, interval: timedelta) -> list[Running
     ]
 
 
+def afresh(groups: Iterable[RunningGroup]) -> list[RunningGroup]:
+    """Return the same rules, of which none has been evaluated yet."""
+    return [
+        RunningGroup(group.group, group.interval_ms, [_afresh(one) for one in group.rules])
+        for group in groups
+    ]
+
+
 def reaches(groups: Iterable[RunningGroup]) -> Mapping[str, int]:
     """Return how far back rules look, in milliseconds, by metric name: how long windows must be.
 
@@ -102,6 +110,20 @@ def adopt(groups: Sequence[RunningGroup], by_rule: dict[str, dict[Labels, Alert]
         for running in group.rules:
             if isinstance(running, RunningRule):
                 running.active.update(by_rule.pop(running.rule.key, {}))
+
+
+def _afresh(running: RunningRule | RunningRecording) -> RunningRule | RunningRecording:
+    if isinstance(running, RunningRecording):
+        return RunningRecording(rule=running.rule, group=running.group, plan=running.plan)
+    return RunningRule(
+        rule=running.rule,
+        group=running.group,
+        plan=running.plan,
+        clear=running.clear,
+        subject=running.subject,
+        labels=running.labels,
+        annotations=running.annotations,
+    )
 
 
 def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> RunningRule | RunningRecording:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from stewardmon.domain.labels import Matcher
+from stewardmon.domain.labels import Matcher, metric_name
 from stewardmon.errors import ExpressionError
 from stewardmon.promql.compile import Compiler
 from stewardmon.promql.frame import Frame
@@ -14,6 +14,7 @@ from stewardmon.promql.nodes import (
     COMPARISONS,
     SETS,
     Binary,
+    Call,
     Expr,
     MatrixSelector,
     NumberLiteral,
@@ -29,6 +30,9 @@ from stewardmon.promql.typecheck import type_of
 
 LOOKBACK_MS: Final = 300_000
 """How old the newest sample of a series may be, Prometheus' default."""
+
+_FROM_NOTHING: Final = frozenset({"absent", "absent_over_time", "vector"})
+_NUMBERS: Final = frozenset({"time", "pi"})  # scalars: beside an empty vector they give nothing
 
 Evaluation = Callable[[Frame], object]
 
@@ -48,6 +52,17 @@ class Plan:
     selectors: tuple[tuple[Matcher, ...], ...]
     reaches: tuple[int, ...]
     evaluation: Evaluation = field(repr=False, compare=False)
+
+    @property
+    def sources(self) -> frozenset[str] | None:
+        """Return the metrics without any of which the result is empty.
+
+        None where it may hold something all the same: `absent(m)`, `vector(1)`, `hour()`, a number,
+        or a selector that names no metric.
+        """
+        names = frozenset(metric_name(matchers) for matchers in self.selectors)
+        scalar = self.value_type is not ValueType.VECTOR
+        return None if scalar or "" in names or _speaks_of_itself(self.tree) else names
 
     @property
     def longest_range_ms(self) -> int:
@@ -160,6 +175,13 @@ def _selectors(expr: Expr, before_ms: int = 0) -> Iterator[tuple[VectorSelector,
         case _:
             for part in children(expr):
                 yield from _selectors(part, before_ms)
+
+
+def _speaks_of_itself(expr: Expr) -> bool:
+    """Say whether some call makes a vector out of no vector, or out of an empty one."""
+    if isinstance(expr, Call) and (not expr.args or expr.name in _FROM_NOTHING):
+        return expr.name not in _NUMBERS
+    return any(_speaks_of_itself(part) for part in children(expr))
 
 
 def _reach(selector: VectorSelector, length_ms: int, before_ms: int) -> int:

@@ -15,12 +15,11 @@ from stewardmon.domain.labels import NAME, Labels, Matcher
 from stewardmon.domain.rule import RecordingRule
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine.running import reaches
+from stewardmon.engine.running import prepare, reaches
 from stewardmon.ports import History, Points
-from stewardmon.rehearsal.stage import Paged, Stage
+from stewardmon.rehearsal.stage import OWN, Paged, Stage
 
 CHUNK: Final = timedelta(hours=6)  # history read at once: bounded memory, few reads
-OWN: Final = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # what evaluation itself writes
 NIGHT: Final = (22, 7)  # local hours that cost somebody's sleep
 
 
@@ -74,8 +73,7 @@ def _stage(config: Config) -> Stage:
         flapping=config.flapping,
     )
     return Stage(
-        config.groups,
-        interval=config.evaluation_interval,
+        prepare(config.groups, interval=config.evaluation_interval),
         book=book,
         inhibit_rules=config.inhibit_rules,
         external_labels=config.external_labels,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from stewardmon.clock import from_milliseconds
@@ -15,7 +15,6 @@ from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.notification import Delivery
-from stewardmon.domain.rule import RuleGroup
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
 from stewardmon.engine.evaluate import Evaluator
@@ -23,10 +22,11 @@ from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.responder import Responder
-from stewardmon.engine.running import RunningGroup, RunningRule, prepare
+from stewardmon.engine.running import RunningGroup, RunningRule
 from stewardmon.stores.memory import MemoryStore
 
 FOREVER_MS: Final = 2**62
+OWN: Final = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # what evaluation itself writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,8 @@ class Stage:
 
     def __init__(
         self,
-        groups: Sequence[RuleGroup],
+        groups: list[RunningGroup],
         *,
-        interval: timedelta,
         book: Book | None = None,
         inhibit_rules: Sequence[InhibitRule] = (),
         external_labels: Mapping[str, str] | None = None,
@@ -58,7 +57,7 @@ class Stage:
     ) -> None:
         self.series = series or SeriesStore(retention_ms=FOREVER_MS)
         self.evaluator = Evaluator(
-            prepare(groups, interval=interval),
+            groups,
             self.series,
             external_labels=external_labels,
             external_url=external_url,

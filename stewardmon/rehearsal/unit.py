@@ -8,8 +8,9 @@ been paged by an instant, under the `oncall` file that the test names.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +26,20 @@ from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.reader import read
 from stewardmon.config.types import Duration, Settings
 from stewardmon.domain.alert import ALERT_NAME
-from stewardmon.domain.labels import Labels
+from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import RuleGroup
 from stewardmon.domain.triage import Book
-from stewardmon.engine.running import RunningGroup
+from stewardmon.engine.running import (
+    RunningGroup,
+    RunningRecording,
+    RunningRule,
+    afresh,
+    prepare,
+)
 from stewardmon.errors import EvaluationError, ExpressionError
-from stewardmon.promql import Result, Scalar, Vector, plan
+from stewardmon.promql import Plan, Result, Scalar, Vector, plan
 from stewardmon.promql.notation import describe, read_metric
-from stewardmon.rehearsal.stage import Stage
+from stewardmon.rehearsal.stage import OWN, Stage
 
 MINUTE: Final = timedelta(minutes=1)
 _MS: Final = timedelta(milliseconds=1)
@@ -143,7 +150,7 @@ class _Setting:
 
     entry: FileEntry
     file: str
-    groups: tuple[RuleGroup, ...]
+    groups: list[RunningGroup]
     book: Book | None
     inhibit: tuple[Any, ...] = ()
     lines: dict[tuple[int, str, int], int] = field(default_factory=dict)
@@ -171,8 +178,7 @@ class _Run:
         self._test = test
         self._step = setting.entry.evaluation_interval
         self._stage = Stage(
-            setting.groups,
-            interval=self._step,
+            afresh(setting.groups),
             book=setting.book,
             inhibit_rules=setting.inhibit,
             external_labels=test.external_labels,
@@ -181,16 +187,16 @@ class _Run:
 
     async def play(self) -> list[Failure]:
         try:
-            samples = list(_samples(self._test))
+            samples = deque(_samples(self._test))
         except ExpressionError as error:
             return [self._failure("input_series", 0, "a series cannot be read", "", str(error))]
         failures: list[Failure] = []
-        groups = self._ordered()
+        groups = self._speaking({labels.value(NAME) for _, labels, _ in samples})
         at = timedelta(0)
         while at <= self._last():
             at_ms = at // _MS
             while samples and samples[0][0] <= at_ms:
-                when, labels, value = samples.pop(0)
+                when, labels, value = samples.popleft()
                 self._stage.series.append(labels, when, value)
             await self._stage.evaluate(at_ms, groups)
             failures += await self._check(at)
@@ -202,6 +208,16 @@ class _Run:
         for when, labels, value in samples:
             self._stage.series.append(labels, when, value)
         return failures + self._check_expressions()
+
+    def _speaking(self, given: set[str]) -> list[RunningGroup]:
+        """Return the groups in order, without the rules that no series of this test can move."""
+        groups = self._ordered()
+        given |= {one.rule.name for group in groups for one in group.rules if _records(one)}
+        given |= OWN
+        return [
+            replace(group, rules=[one for one in group.rules if _can_speak(one.plan, given)])
+            for group in groups
+        ]
 
     def _ordered(self) -> list[RunningGroup]:
         order = self._setting.entry.group_eval_order
@@ -296,6 +312,15 @@ class _Run:
         )
 
 
+def _records(running: RunningRule | RunningRecording) -> bool:
+    return isinstance(running, RunningRecording)
+
+
+def _can_speak(planned: Plan, metrics: set[str]) -> bool:
+    sources = planned.sources
+    return sources is None or not sources.isdisjoint(metrics)
+
+
 def _samples(test: TestEntry) -> Iterator[tuple[int, Labels, float]]:
     """Return the written samples in order of time."""
     found = []
@@ -360,7 +385,7 @@ def _read(path: Path) -> _Setting:
     return _Setting(
         entry=entry,
         file=str(path),
-        groups=tuple(groups),
+        groups=prepare(groups, interval=entry.evaluation_interval),
         book=None if oncall is None else _book(oncall),
         inhibit=() if oncall is None else tuple(oncall.inhibit_rules),
         lines=dict(_lines(document.root)),
