@@ -24,6 +24,7 @@ VERBS: Final = {
     "oncall": "Say who is on call, show the calendar, drill a level.",
     "incident": "List, show, acknowledge, snooze and resolve incidents; say why.",
     "silence": "Add, list and expire silences.",
+    "top": "Watch the status page in a terminal.",
     "query": "Ask a running daemon a PromQL expression.",
     "version": "Print the version.",
 }

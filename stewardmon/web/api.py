@@ -17,6 +17,7 @@ from stewardmon.domain.silence import Silence, SilenceError
 from stewardmon.engine.live import Live
 from stewardmon.errors import ExpressionError
 from stewardmon.web import rota
+from stewardmon.web.board import headline
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 from stewardmon.web.incidents import probe, read_time, summary
 from stewardmon.web.quieting import in_words, parse_matchers
@@ -50,11 +51,14 @@ def routes(live: Live, guard: Guard) -> list[Route]:
 
 
 def glance(live: Live) -> dict[str, Any]:
-    """Return the whole: version, readiness, open incidents, probes."""
+    """Return the whole: one sentence, version, readiness, open incidents, probes."""
     ready, detail = live.ready()
+    said, tone = headline(live, now=live.clock.now())
     seen = live.observations.latest
     incidents = sorted(live.responder.open(), key=lambda one: one.opened_at, reverse=True)
     return {
+        "headline": said,
+        "tone": tone,
         "version": __version__,
         "location": live.location,
         "now": live.clock.now().isoformat(),

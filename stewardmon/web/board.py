@@ -109,6 +109,13 @@ def board(live: Live, tally: Tally, *, now: datetime) -> Board:
     )
 
 
+def headline(live: Live, *, now: datetime) -> tuple[str, str]:
+    """Return the platform's state in one sentence, and its tone."""
+    states = {name: seen.outcome.state for name, seen in live.observations.latest.items()}
+    counts = Counter(states.get(spec.name, State.UNKNOWN) for spec in live.config.probes)
+    return sentence(tuple(live.responder.open()), counts, own=_own(live), now=now)
+
+
 def sentence(
     incidents: Sequence[Incident], counts: Mapping[State, int], *, own: Own, now: datetime
 ) -> tuple[str, str]:

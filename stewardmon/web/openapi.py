@@ -172,6 +172,8 @@ def _schemas() -> dict[str, Schema]:
         ),
         "Glance": _object(
             {
+                "headline": {"type": "string"},
+                "tone": {"enum": ["fine", "poor", "bad", "taken", "none"]},
                 "version": {"type": "string"},
                 "now": TIME,
                 "ready": YES,
