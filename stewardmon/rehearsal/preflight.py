@@ -389,6 +389,62 @@ async def _deployed(flight: Flight) -> list[Found]:
     return found
 
 
+def _user(flight: Flight) -> dict[str, Any] | None:
+    """Return what the probes that ask as the synthetic user need, None where it is not set."""
+    names = {
+        "url": "NEXT_PUBLIC_APP_URL",
+        "supabase_url": "SUPABASE_URL",
+        "anon_key": "SUPABASE_ANON_KEY",
+        "email": "SYNTHETIC_EMAIL",
+        "password": "SYNTHETIC_PASSWORD",
+    }
+    found = {key: flight.value(name) for key, name in names.items()}
+    return found if all(found.values()) else None
+
+
+def _database_of(flight: Flight) -> dict[str, str]:
+    url = flight.value("DIRECT_URL") or flight.value("DATABASE_URL")
+    return {"database": url} if url else {}
+
+
+async def _agent_whole(flight: Flight) -> list[Found]:
+    return await _agent(flight, "json")
+
+
+async def _agent_streamed(flight: Flight) -> list[Found]:
+    return await _agent(flight, "stream")
+
+
+async def _agent(flight: Flight, mode: str) -> list[Found]:
+    """Ask the guide's own question (its step 5.2), which without a session must be refused."""
+    check = "an answer, whole" if mode == "json" else "an answer, line by line"
+    user = _user(flight)
+    if user is None:
+        return _unset(check, "SYNTHETIC_EMAIL", "SYNTHETIC_PASSWORD")
+    outcome = await flight.probe("agent", mode=mode, **user, **_database_of(flight))
+    return list(_each(check, outcome))
+
+
+async def _agent_edges(flight: Flight) -> list[Found]:
+    """Try what must be refused: bad input, and another user's receipt."""
+    user = _user(flight)
+    if user is None:
+        return _unset("input, limits and access", "SYNTHETIC_EMAIL", "SYNTHETIC_PASSWORD")
+    other = {
+        "other_email": flight.value("OTHER_EMAIL"),
+        "other_password": flight.value("OTHER_PASSWORD"),
+    }
+    outcome = await flight.probe("agent_contract", **user, **other, **_database_of(flight))
+    return list(_each("input, limits and access", outcome))
+
+
+async def _agent_figures(flight: Flight) -> list[Found]:
+    user = _user(flight)
+    if user is None:
+        return _unset("agent-metrics", "SYNTHETIC_EMAIL", "SYNTHETIC_PASSWORD")
+    return list(_each("agent-metrics", await flight.probe("agent_metrics", **user)))
+
+
 LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "env": (_variables,),
     "db": (_app_path, _direct_path, _depth),
@@ -397,6 +453,7 @@ LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "security": (_posture_rest, _rows),
     "performance": (_page_time, _page, _outside),
     "backup": (_folder, _vendor_backups),
+    "agent": (_agent_whole, _agent_streamed, _agent_edges, _agent_figures),
     "post": (_healthy, _deployed),
     "restore": (_restored,),
     "burst": (_limited,),
@@ -405,7 +462,7 @@ LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
 BY_NAME: Final = frozenset({"restore", "burst"})
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "pre": ("env", "db", "openai", "auth", "security", "performance", "backup"),
-    "post": ("post", "db", "openai", "auth"),
+    "post": ("post", "db", "openai", "auth", "agent"),
     "all": tuple(name for name in LISTS if name not in BY_NAME),
 }
 NAMES: Final = tuple(dict.fromkeys((*LISTS, *PARTS)))

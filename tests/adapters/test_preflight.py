@@ -98,6 +98,12 @@ async def test_all_is_well(platform: Platform) -> None:
         (Fault.HEALTH_MISSING, "post", "not_found"),
         (Fault.HEALTH_FROZEN_TIMESTAMP, "post", "stale"),
         (Fault.HEALTH_CACHED, "post", "cached"),
+        (Fault.AGENT_200_WITH_ERROR, "agent", "error_in_200"),
+        (Fault.AGENT_BARE_COMPLETE, "agent", "bare_complete"),
+        (Fault.AGENT_WRONG_AMOUNT, "agent", "SQL says"),
+        (Fault.AGENT_UNVALIDATED_INPUT, "agent", "1001 characters"),
+        (Fault.SECURITY_OBJECT_ACCESS, "agent", "another's /api/receipts"),
+        (Fault.METRICS_404, "agent", "not_found"),
     ],
 )
 async def test_what_is_broken_is_named(
