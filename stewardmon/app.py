@@ -39,6 +39,7 @@ from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.live import Live
 from stewardmon.engine.mutes import MuteRules, Mutes
+from stewardmon.engine.pace import Pace
 from stewardmon.engine.record import Recorder, Tape
 from stewardmon.engine.responder import Responder
 from stewardmon.engine.restores import Restores
@@ -223,7 +224,8 @@ class App:
             metrics.CONFIG_VALID.set(0)
             self.live.config_error = str(error)
             return str(error)
-        orphans = running.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
+        orphans, ended = running.carry_over(self._evaluating.evaluator.groups, evaluator.groups)
+        evaluator.end(ended, milliseconds(self._clock.now()))
         former: list[Probe | Channel] = [
             *self._gone(targets),
             *self._delivering.channels.values(),
@@ -234,8 +236,12 @@ class App:
         self._delivering.per_minute = rates(config.channels)
         self._responder.book = book(config)
         self._rota.change(config.roster)
+        held_ms, longer = self._series.retention_ms, dict(self._series.longer)
         self._adopt(config)
         await self._heartbeats.expect(_heartbeats(config), now=self._clock.now())
+        for name, reach_ms in {**self._series.longer, "": self._series.retention_ms}.items():
+            if reach_ms > max(held_ms, longer.get(name, 0)):
+                await self._recorder.deepen(self._series, name, back_ms=reach_ms)
         await self._let_go(orphans)
         for adapter in former:
             await adapter.close()
@@ -273,6 +279,8 @@ class App:
             external_labels=config.external_labels,
             external_url=self._parts.external_url,
             tape=self._tape,
+            pace=Pace(),
+            windows=self._evaluating.evaluator.windows if hasattr(self, "_evaluating") else None,
         )
 
     def _context(self) -> Context:
@@ -412,7 +420,7 @@ class App:
             since = now - (seen.at if seen is not None else self.live.started_at)
             late = max(since - target.spec.timeout, timedelta(0)) / self._watch.pause(name)
             figures["stewardmon_probe_silent_intervals", "probe", name] = late
-        for one in self._evaluating.evaluator.rules():
+        for one in self._evaluating.evaluator.all_rules():
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
             figures[key] = max(figures.get(key, 0.0), float(one.failures))
         return figures

@@ -4,6 +4,7 @@ StewardmonError
 ├── ConfigError        the configuration is wrong (carries every mistake at once)
 ├── ExpressionError    a PromQL expression or a short condition cannot be accepted
 ├── EvaluationError    an accepted expression failed on the data of the moment
+│   └── OverdueError   it took longer than it may, and was stopped
 ├── StoreError         the state could not be read or written
 │   └── DeposedError   another process leads: this one must neither decide nor page
 ├── DeliveryError      a channel could not deliver; says whether trying again can help
@@ -29,6 +30,17 @@ class ExpressionError(StewardmonError):
 
 class EvaluationError(StewardmonError):
     """An accepted expression failed on the data of the moment; it changes no state."""
+
+
+class OverdueError(EvaluationError):
+    """An evaluation took longer than it may, and was stopped.
+
+    `resumable`: windows that are kept were being filled, and the next attempt goes on from there.
+    """
+
+    def __init__(self, message: str, *, resumable: bool = False) -> None:
+        super().__init__(message)
+        self.resumable = resumable
 
 
 class StoreError(StewardmonError):

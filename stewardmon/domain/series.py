@@ -70,6 +70,15 @@ class Series:
         self.values.append(value)
         return True
 
+    def prepend(self, points: Sequence[tuple[int, float]]) -> int:
+        """Put readings (ascending) before those held; return how many are older and were taken."""
+        first = self.times[0] if self.times else None
+        older = [point for point in points if first is None or point[0] < first]
+        self.times[:0] = array("q", (at_ms for at_ms, _ in older))
+        self.values[:0] = array("d", (value for _, value in older))
+        self.base -= len(older)
+        return len(older)
+
     def trim(self, before_ms: int) -> int:
         """Forget the readings at or before the instant; return how many went."""
         gone = bisect_right(self.times, before_ms)
@@ -166,11 +175,13 @@ class SeriesStore:
     def select(self, matchers: Sequence[Matcher]) -> Sequence[Series]:
         """Return the series that meet every matcher, in the order in which they came."""
         candidates = self._candidates(matchers)
-        rest = [matcher for matcher in matchers if not _indexed(matcher)]
+        rest: list[tuple[Matcher, dict[str, bool]]] = [
+            (matcher, {}) for matcher in matchers if not _indexed(matcher)
+        ]
         return [
             series
             for labels, series in candidates.items()
-            if all(matcher.matches(labels) for matcher in rest)
+            if all(_accepts(matcher, labels, known) for matcher, known in rest)
         ]
 
     def trim(self, now_ms: int) -> int:
@@ -252,6 +263,15 @@ class SeriesStore:
 def _indexed(matcher: Matcher) -> bool:
     """Say whether the index alone answers the matcher: equality with a value that is there."""
     return matcher.op is Op.EQUAL and matcher.text != ""
+
+
+def _accepts(matcher: Matcher, labels: Labels, known: dict[str, bool]) -> bool:
+    """Say whether the labels meet the matcher; each value is asked about once (`known`)."""
+    value = labels.value(matcher.name)
+    accepted = known.get(value)
+    if accepted is None:
+        accepted = known[value] = matcher.accepts(value)
+    return accepted
 
 
 def _worth_cutting(times: array[int], before: int) -> bool:

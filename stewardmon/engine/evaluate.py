@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import gcd
@@ -15,7 +15,6 @@ from stewardmon import metrics
 from stewardmon.clock import from_milliseconds, milliseconds
 from stewardmon.domain.alert import (
     Alert,
-    AlertState,
     Finding,
     LimitExceededError,
     advance,
@@ -25,16 +24,19 @@ from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import NoData, RuleGroup
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.template import Template
+from stewardmon.engine.pace import FILLING_AT_MOST_MS, Pace, rest_ms
 from stewardmon.engine.record import Tape
 from stewardmon.engine.running import (
     MILLISECOND,
+    Running,
     RunningGroup,
     RunningRecording,
     RunningRule,
+    alert_series,
 )
-from stewardmon.errors import EvaluationError
+from stewardmon.errors import EvaluationError, OverdueError
 from stewardmon.ports import Clock
-from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, plan
+from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, Windows, plan
 
 log = structlog.get_logger()
 
@@ -61,11 +63,14 @@ class Evaluator:
         external_labels: Mapping[str, str] | None = None,
         external_url: str = "",
         tape: Tape | None = None,
+        pace: Pace | None = None,
+        windows: Windows | None = None,
     ) -> None:
         self.groups = groups
+        self._pace = pace
         self._tape = tape or Tape(series)
         self.engine = Engine(series)
-        self._windows = self.engine.windows()
+        self.windows = windows or self.engine.windows()
         self.external_labels = dict(external_labels or {})
         self.external_url = external_url
 
@@ -73,40 +78,56 @@ class Evaluator:
         """Return the alerting rules in order."""
         return [r for g in self.groups for r in g.rules if isinstance(r, RunningRule)]
 
-    def due(self, at_ms: int) -> list[RunningGroup]:
-        """Return the groups whose aligned instant `at_ms` is."""
-        return [group for group in self.groups if at_ms % group.interval_ms == 0]
+    def all_rules(self) -> list[Running]:
+        """Return alerting and recording rules in order."""
+        return [running for group in self.groups for running in group.rules]
 
-    def evaluate(self, running: RunningRule | RunningRecording, at_ms: int) -> Evaluated:
+    def passed(self, after_ms: int, at_ms: int) -> list[tuple[RunningGroup, int]]:
+        """Return the groups with an aligned instant after one and up to another, and the newest.
+
+        A loop that is late must not leave out a group that is evaluated once an hour.
+        """
+        newest = ((group, at_ms - at_ms % group.interval_ms) for group in self.groups)
+        return [(group, instant) for group, instant in newest if instant > after_ms]
+
+    def evaluate(self, running: Running, at_ms: int) -> Evaluated:
         """Evaluate one rule at an instant; one that fails changes no state, and is counted."""
+        if at_ms < running.rests_until_ms:
+            return self._failed(running, running.error)
         started = perf_counter()
+        if self._pace is not None:
+            self._pace.begin()
         try:
             if isinstance(running, RunningRecording):
                 self._record(running, at_ms)
                 found = Evaluated()
             else:
                 found = self._advance(running, at_ms)
-            running.error = ""
+            running.error, running.failures, running.filling_since_ms = "", 0, None
+        except OverdueError as error:
+            found = self._stopped(running, error, at_ms, seconds=perf_counter() - started)
+        except LimitExceededError as error:
+            found = self._cleared(running, self._failed(running, str(error)))
         except EvaluationError as error:
-            found = self._failed(running, error, at_ms)
-        if isinstance(running, RunningRule):
-            running.failures = running.failures + 1 if running.error else 0
+            found = self._failed(running, str(error))
         running.evaluated_at = from_milliseconds(at_ms)
         running.seconds = perf_counter() - started
         return found
 
     def forget(self, before_ms: int) -> None:
         """Let go of rolling windows that no rule has asked for since the instant."""
-        self._windows.forget(before_ms)
+        self.windows.forget(before_ms)
 
     def instant(self, plan: Plan, at_ms: int) -> Sequence[tuple[Labels, float]]:
         """Return an expression's result as a vector; a scalar is one element without labels."""
-        return _vector(self.engine.instant(plan, at_ms, windows=self._windows))
+        expired = None if self._pace is None else self._pace.expired
+        return _vector(self.engine.instant(plan, at_ms, windows=self.windows, expired=expired))
 
     def _advance(self, running: RunningRule, at_ms: int) -> Evaluated:
         rule = running.rule
         result = self.instant(running.plan, at_ms - _offset_ms(running.group))
-        if not result and not running.active and rule.no_data is not NoData.ALERT:
+        idle = not (result or running.active or running.shown)
+        if idle and rule.no_data is not NoData.ALERT:
             return Evaluated()
         now = from_milliseconds(at_ms)
         findings = [self._finding(running, labels, value, now) for labels, value in result]
@@ -184,19 +205,36 @@ class Evaluator:
     def _label_sets(self, plan: Plan, at_ms: int) -> set[Labels]:
         return {labels.without(NAME) for labels, _ in self.instant(plan, at_ms)}
 
-    def _failed(
-        self, running: RunningRule | RunningRecording, error: EvaluationError, at_ms: int
+    def _failed(self, running: Running, error: str) -> Evaluated:
+        name = running.rule.name
+        metrics.EVALUATION_FAILURES.labels(name).inc()
+        if running.error != error:
+            log.warning("rule_failed", rule=name, error=error)
+        running.error = error
+        running.failures += 1
+        return Evaluated()
+
+    def _stopped(
+        self, running: Running, error: OverdueError, at_ms: int, *, seconds: float
     ) -> Evaluated:
-        metrics.EVALUATION_FAILURES.labels(running.rule.name).inc()
-        if running.error != str(error):
-            log.warning("rule_failed", rule=running.rule.name, error=str(error))
-        running.error = str(error)
-        if not isinstance(error, LimitExceededError) or not isinstance(running, RunningRule):
+        """Let a rule that took too long go on filling its windows, or fail and rest."""
+        since = running.filling_since_ms = running.filling_since_ms or at_ms
+        if error.resumable and at_ms - since < FILLING_AT_MOST_MS:
+            running.error = "its windows are being filled from what has been recorded"
             return Evaluated()
-        # Prometheus clears a rule's alerts when its limit is exceeded. They do not resolve there
-        # either: nothing is known about them. We end their incidents' series, not their pages.
+        if not error.resumable:
+            running.rests_until_ms = at_ms + rest_ms(seconds)
+        return self._failed(running, str(error))
+
+    def _cleared(self, running: Running, found: Evaluated) -> Evaluated:
+        """Clear the alerts of a rule past its group's limit, as Prometheus does.
+
+        They do not resolve there either: nothing is known about them. We end their incidents'
+        series, not their pages. ALERTS end with the next evaluation that succeeds.
+        """
+        if not isinstance(running, RunningRule):
+            return found
         cleared, running.active = running.active, {}
-        self._show(running, at_ms)
         return Evaluated(dropped=tuple(cleared.values()))
 
     def _record(self, running: RunningRecording, at_ms: int) -> None:
@@ -217,22 +255,19 @@ class Evaluator:
 
     def _show(self, running: RunningRule, at_ms: int) -> None:
         """Write the rule's ALERTS and ALERTS_FOR_STATE; those that ended get stale markers."""
-        values: dict[Labels, float] = {}
-        for labels, alert in running.active.items():
-            if alert.state is AlertState.RESOLVED:
-                continue
-            state = {NAME: "ALERTS", "alertstate": alert.state.value}
-            values[labels.merged(state)] = 1.0
-            values[labels.merged({NAME: "ALERTS_FOR_STATE"})] = alert.active_at.timestamp()
-        running.shown = self._write(values, running.shown, at_ms)
+        running.shown = self._write(alert_series(running.active), running.shown, at_ms)
+
+    def end(self, series: Iterable[Labels], at_ms: int) -> None:
+        """Write stale markers for series that no rule writes any more."""
+        for labels in series:
+            self._tape.mark_stale(labels, at_ms)
 
     def _write(
         self, values: Mapping[Labels, float], shown: frozenset[Labels], at_ms: int
     ) -> frozenset[Labels]:
         for labels, value in values.items():
             self._tape.append(labels, at_ms, value)
-        for labels in shown.difference(values):
-            self._tape.mark_stale(labels, at_ms)
+        self.end(shown.difference(values), at_ms)
         return frozenset(values)
 
 
@@ -276,18 +311,21 @@ class Evaluating:
             missed = (due_ms - last_ms - 1) // step_ms
             if missed:
                 metrics.MISSED_TICKS.labels("evaluate").inc(missed)
+            await self.evaluate(due_ms, after_ms=last_ms)
             last_ms = due_ms
-            await self.evaluate(due_ms)
             self._beat()
 
-    async def evaluate(self, at_ms: int) -> None:
-        """Evaluate what is due at one aligned instant, in turns that let other loops run."""
+    async def evaluate(self, at_ms: int, *, after_ms: int) -> None:
+        """Evaluate what fell due since the last time, in turns that let other loops run."""
         started = turn = perf_counter()
         changed: list[Alert] = []
         dropped: list[Alert] = []
-        for group in self.evaluator.due(at_ms):
+        evaluator = self.evaluator
+        for group, instant in evaluator.passed(after_ms, at_ms):
             for running in group.rules:
-                found = self.evaluator.evaluate(running, at_ms)
+                if self.evaluator is not evaluator:
+                    break  # a reload came in a turn of another loop: its rules go on from here
+                found = evaluator.evaluate(running, instant)
                 changed += found.changed
                 dropped += found.dropped
                 if perf_counter() - turn > YIELD_AFTER:

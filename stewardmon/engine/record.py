@@ -119,6 +119,26 @@ class Recorder:
                 series.append(labels, at_ms, value)
         return sum(len(points) for _, points in found)
 
+    async def deepen(self, series: SeriesStore, name: str, *, back_ms: int) -> int:
+        """Put what history has of a metric ("": of all) before what memory holds; count samples.
+
+        For a reload whose rules look further back than those before: without it a new window of a
+        day would be right only after a day.
+        """
+        end_ms = milliseconds(self._clock.now())
+        await self.flush()
+        matchers = (Matcher(NAME, Op.EQUAL, name),) if name else ()
+        try:
+            found = await self._history.read(matchers, start_ms=end_ms - back_ms, end_ms=end_ms)
+        except StoreError as error:
+            log.error("history_unreadable", error=str(error))
+            return 0
+        count = 0
+        for labels, points in found:
+            count += series.handle(labels).prepend(points)
+            await self._clock.sleep(0)
+        return count
+
     async def _prune(self) -> None:
         try:
             await self._history.prune(now=self._clock.now())

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from stewardmon.domain.alert import Alert
-from stewardmon.domain.labels import Labels, metric_name
+from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.labels import NAME, Labels, metric_name
 from stewardmon.domain.rule import AlertRule, RecordingRule, RuleGroup
 from stewardmon.domain.template import Template, compile_template
 from stewardmon.promql import Plan, plan
@@ -16,8 +16,25 @@ from stewardmon.promql import Plan, plan
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """How a rule's evaluations went lately, and the series that it last wrote (`shown`).
+
+    `rests_until_ms`: an expensive rule is not tried before. `filling_since_ms`: since when its
+    windows are being filled for the first time.
+    """
+
+    failures: int = 0
+    error: str = ""
+    evaluated_at: datetime | None = None
+    seconds: float = 0.0
+    shown: frozenset[Labels] = frozenset()
+    rests_until_ms: int = 0
+    filling_since_ms: int | None = None
+
+
 @dataclass(slots=True)
-class RunningRule:
+class RunningRule(Evaluation):
     """A rule with its plans and templates made once, and the alerts it has."""
 
     rule: AlertRule
@@ -28,24 +45,18 @@ class RunningRule:
     labels: Mapping[str, Template]
     annotations: Mapping[str, Template]
     active: dict[Labels, Alert] = field(default_factory=dict)
-    failures: int = 0
-    error: str = ""
-    evaluated_at: datetime | None = None
-    seconds: float = 0.0
-    shown: frozenset[Labels] = frozenset()
 
 
 @dataclass(slots=True)
-class RunningRecording:
-    """A recording rule with its plan made once, and the series it last wrote."""
+class RunningRecording(Evaluation):
+    """A recording rule with its plan made once."""
 
     rule: RecordingRule
     group: RuleGroup
     plan: Plan
-    error: str = ""
-    evaluated_at: datetime | None = None
-    seconds: float = 0.0
-    shown: frozenset[Labels] = frozenset()
+
+
+Running = RunningRule | RunningRecording
 
 
 @dataclass(slots=True)
@@ -54,7 +65,7 @@ class RunningGroup:
 
     group: RuleGroup
     interval_ms: int
-    rules: list[RunningRule | RunningRecording]
+    rules: list[Running]
 
 
 def prepare(groups: Sequence[RuleGroup], *, interval: timedelta) -> list[RunningGroup]:
@@ -88,31 +99,44 @@ def reaches(groups: Iterable[RunningGroup]) -> Mapping[str, int]:
             for planned in _plans(running):
                 for matchers, reach_ms in zip(planned.selectors, planned.reaches, strict=True):
                     name = metric_name(matchers)
-                    longest[name] = max(longest.get(name, 0), reach_ms)
+                    back_ms = reach_ms + group.group.query_offset // MILLISECOND
+                    longest[name] = max(longest.get(name, 0), back_ms)
     return longest
 
 
-def carry_over(old: Sequence[RunningGroup], new: Sequence[RunningGroup]) -> tuple[Alert, ...]:
-    """Move alerts to the new rules of the same identity; return those left without one."""
-    orphans = {
-        running.rule.key: running.active
-        for group in old
-        for running in group.rules
-        if isinstance(running, RunningRule)
-    }
-    adopt(new, orphans)
-    return tuple(alert for alerts in orphans.values() for alert in alerts.values())
+def carry_over(
+    old: Sequence[RunningGroup], new: Sequence[RunningGroup]
+) -> tuple[tuple[Alert, ...], frozenset[Labels]]:
+    """Move what rules have to the new ones of the same identity.
+
+    Returns the alerts left without a rule, and the series that nobody writes any more.
+    """
+    left = {running.rule.key: running for group in old for running in group.rules}
+    for group in new:
+        for running in group.rules:
+            before = left.pop(running.rule.key, None)
+            if before is None or type(before) is not type(running):
+                continue
+            running.shown, running.failures = before.shown, before.failures
+            running.rests_until_ms = before.rests_until_ms
+            if isinstance(running, RunningRule) and isinstance(before, RunningRule):
+                running.active = before.active
+    orphans = (one.active.values() for one in left.values() if isinstance(one, RunningRule))
+    still = {labels for group in new for running in group.rules for labels in running.shown}
+    gone = frozenset[Labels]().union(*(one.shown for one in left.values())) - still
+    return tuple(alert for alerts in orphans for alert in alerts), gone
 
 
 def adopt(groups: Sequence[RunningGroup], by_rule: dict[str, dict[Labels, Alert]]) -> None:
-    """Give alerts back to their rules, taking them out of `by_rule`."""
+    """Give alerts back to their rules after a restart, taking them out of `by_rule`."""
     for group in groups:
         for running in group.rules:
             if isinstance(running, RunningRule):
                 running.active.update(by_rule.pop(running.rule.key, {}))
+                running.shown = frozenset(alert_series(running.active))
 
 
-def _afresh(running: RunningRule | RunningRecording) -> RunningRule | RunningRecording:
+def _afresh(running: Running) -> Running:
     if isinstance(running, RunningRecording):
         return RunningRecording(rule=running.rule, group=running.group, plan=running.plan)
     return RunningRule(
@@ -126,7 +150,19 @@ def _afresh(running: RunningRule | RunningRecording) -> RunningRule | RunningRec
     )
 
 
-def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> RunningRule | RunningRecording:
+def alert_series(active: Mapping[Labels, Alert]) -> dict[Labels, float]:
+    """Return ALERTS and ALERTS_FOR_STATE of a rule's alerts; resolved ones have none."""
+    values: dict[Labels, float] = {}
+    for labels, alert in active.items():
+        if alert.state is not AlertState.RESOLVED:
+            shown = labels.merged({NAME: "ALERTS", "alertstate": alert.state.value})
+            values[shown] = 1.0
+            since = float(int(alert.active_at.timestamp()))  # whole seconds, as Prometheus
+            values[labels.merged({NAME: "ALERTS_FOR_STATE"})] = since
+    return values
+
+
+def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> Running:
     if isinstance(rule, RecordingRule):
         return RunningRecording(rule=rule, group=group, plan=plan(rule.expr))
     return RunningRule(
@@ -142,7 +178,7 @@ def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> RunningRule 
     )
 
 
-def _plans(running: RunningRule | RunningRecording) -> tuple[Plan, ...]:
+def _plans(running: Running) -> tuple[Plan, ...]:
     if isinstance(running, RunningRecording):
         return (running.plan,)
     extra = (one for one in (running.clear, running.subject) if one is not None)

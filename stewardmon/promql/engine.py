@@ -50,7 +50,7 @@ class Engine:
 
     def windows(self) -> Windows:
         """Return an empty set of rolling windows, to be passed to `instant` as time goes on."""
-        return Windows(self._store, delayed=self._delayed)
+        return Windows(self._store, delayed=self._delayed, kept=True)
 
     def instant(
         self,

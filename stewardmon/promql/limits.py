@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from stewardmon.errors import EvaluationError
+from stewardmon.errors import EvaluationError, OverdueError
+
+LOOK_EVERY: Final = 1000
+"""Samples between two looks at the time, so that looking costs small expressions nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +29,12 @@ class Limits:
 class Budget:
     """What is left of the limits; `expired` (no arguments) says whether time is up."""
 
-    __slots__ = ("_expired", "_limits", "_samples")
+    __slots__ = ("_expired", "_limits", "_look_at", "_samples")
 
     def __init__(self, limits: Limits, expired: Callable[[], bool] | None = None) -> None:
         self._limits = limits
         self._samples = limits.max_samples
+        self._look_at = limits.max_samples
         self._expired = expired
 
     def spend(self, samples: int) -> None:
@@ -40,9 +45,16 @@ class Budget:
                 f"the expression looks at more than {self._limits.max_samples:,} samples; "
                 "select fewer series, a shorter range or a longer step"
             )
+        if self._samples < self._look_at:
+            self._look_at = self._samples - LOOK_EVERY
+            self.look()
+
+    def look(self, *, resumable: bool = False) -> None:
+        """Raise OverdueError where time is up; `resumable` as the error says."""
         if self._expired is not None and self._expired():
-            raise EvaluationError(
-                "the expression took longer than it may; select fewer series or a shorter range"
+            raise OverdueError(
+                "the expression took longer than it may; select fewer series or a shorter range",
+                resumable=resumable,
             )
 
     def select(self, series: int) -> None:

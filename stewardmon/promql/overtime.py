@@ -9,7 +9,7 @@ from stewardmon.promql.ranges import RANGE_FUNCTIONS, Range
 from stewardmon.promql.results import Elements
 from stewardmon.promql.select import RangeNode, key_of
 from stewardmon.promql.uniqueness import check_unique
-from stewardmon.promql.windows import KEEPS_NAME, Question, Windows, suspect_name
+from stewardmon.promql.windows import KEEPS_NAME, Question, Windows, WindowSet, suspect_name
 
 
 def question_of(name: str, expr: Expr) -> Question | None:
@@ -65,6 +65,8 @@ class RangeCall:
         frame.budget.spend(len(answered.entries))
         end = at_ms - question.offset_ms
         span = Range(end - question.range_ms, end, at_ms, argument)
+        if answered.filled < len(answered.entries):
+            _fill(frame, answered, span, resumable=windows.kept)
         found: Elements = []
         for labels, window, suspect in answered.entries:
             value = window.value(span)
@@ -99,3 +101,11 @@ class RangeCall:
             f'_total/_sum/_count/_bucket: "{name}"',
             self._at,
         )
+
+
+def _fill(frame: Frame, answered: WindowSet, span: Range, *, resumable: bool) -> None:
+    """Let new windows read their range for the first time, which costs its length; stop in time."""
+    for _, window, _ in answered.entries[answered.filled :]:
+        window.value(span)
+        answered.filled += 1
+        frame.budget.look(resumable=resumable)

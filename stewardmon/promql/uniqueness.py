@@ -12,8 +12,10 @@ def unique(node: VectorNode) -> VectorNode:
 
     def evaluate(frame: Frame) -> Elements:
         elements = node(frame)
-        if len(elements) > 1 and not frame.delayed:
-            check_unique(elements)
+        if len(elements) > 1:
+            frame.budget.spend(len(elements))
+            if not frame.delayed:
+                check_unique(elements)
         return elements
 
     return evaluate

@@ -56,18 +56,23 @@ Entry = tuple[Labels, Window, str]
 
 @dataclass(slots=True)
 class WindowSet:
-    """One question's windows, one for each selected series."""
+    """One question's windows, one for each selected series; the first `filled` hold samples."""
 
     selection: Selection
     entries: list[Entry]
     unique: bool
     used_ms: int
+    filled: int = 0
 
 
 class Windows:
-    """Rolling windows over one store; `delayed` as the engine's delayed name removal."""
+    """Rolling windows over one store; `delayed` as the engine's delayed name removal.
 
-    def __init__(self, store: SeriesSource, *, delayed: bool = False) -> None:
+    `kept` says that they outlive the evaluation: one that is stopped need not start over.
+    """
+
+    def __init__(self, store: SeriesSource, *, delayed: bool = False, kept: bool = False) -> None:
+        self.kept = kept
         self._store = store
         self._delayed = delayed
         self._version: Callable[[str], int] | None = getattr(store, "version", None)

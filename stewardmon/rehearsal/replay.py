@@ -56,7 +56,8 @@ async def replay(
                 stage.series.append(labels, when, value)
             result.samples += len(points)
         while at_ms <= upto_ms:
-            await stage.evaluate(at_ms)
+            due = stage.evaluator.passed(at_ms - step_ms, at_ms)
+            await stage.evaluate(at_ms, [group for group, _ in due])
             result.evaluations += 1
             at_ms += step_ms
         stage.series.trim(upto_ms)

@@ -86,11 +86,11 @@ class Stage:
             if alert.state.value == "firing"
         ]
 
-    async def evaluate(self, at_ms: int, groups: Sequence[RunningGroup] | None = None) -> None:
-        """Evaluate groups (all, if none are named) at an instant, and let people be paged."""
+    async def evaluate(self, at_ms: int, groups: Sequence[RunningGroup]) -> None:
+        """Evaluate groups at an instant, and let people be paged."""
         changed: list[Alert] = []
         dropped: list[Alert] = []
-        for group in self.evaluator.groups if groups is None else groups:
+        for group in groups:
             for running in group.rules:
                 found = self.evaluator.evaluate(running, at_ms)
                 changed += found.changed
