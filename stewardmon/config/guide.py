@@ -156,6 +156,14 @@ def _agents(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def lacks_user(environ: Mapping[str, str]) -> str:
+    """Return how to have the agent asked, empty where it is asked or there is no app."""
+    missing = [name for name in _USER if not _is_set(name, environ)]
+    if not missing or not _is_set("NEXT_PUBLIC_APP_URL", environ):
+        return ""
+    return f"nobody asks the agent as a user does: set {', '.join(missing)}"
+
+
 def trimmed(environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the environment with no slash at the end of the addresses that paths are put to."""
     addresses = ("NEXT_PUBLIC_APP_URL", "SUPABASE_URL")

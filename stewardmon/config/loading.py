@@ -17,7 +17,7 @@ from stewardmon.config.crosscheck import (
     named,
     names_of_group_rules,
 )
-from stewardmon.config.guide import VARIABLES, guide_text, trimmed
+from stewardmon.config.guide import VARIABLES, guide_text, lacks_user, trimmed
 from stewardmon.config.interpolation import interpolate
 from stewardmon.config.nodes import scalars
 from stewardmon.config.notes import Notes
@@ -115,6 +115,9 @@ class _Loading:
     def _guide(self) -> Document | None:
         text = guide_text(self.environ)
         if text is not None:
+            lacking = lacks_user(self.environ)
+            if lacking:
+                self.notes.warn(ENVIRONMENT, None, lacking)
             return parse(text.encode(), self.notes, name=ENVIRONMENT)
         *most, last = VARIABLES
         self.notes.add(

@@ -21,7 +21,10 @@ _OPENAI: Final = {"job": 'job="openai"'}
 
 
 def _last(name: str, metric: str, about: str) -> Word:
-    """Return a question about a probe that asks every few minutes: its last answer counts."""
+    """Return a question about a probe that asks every few minutes: its last answer counts.
+
+    It needs a probe of the kind agent, and that asks at least every ten minutes.
+    """
     return Word(
         name=name,
         expr=f"last_over_time({metric}{{$selector}}[15m])",
@@ -31,11 +34,9 @@ def _last(name: str, metric: str, about: str) -> Word:
         counted=f"{metric}{{$selector}}",
         shape=Shape.SERIES,
         metrics=(metric,),
-        note=_ASKED,
     )
 
 
-_ASKED: Final = "needs the synthetic user, and a probe that asks at least every 10 minutes"
 _PUSHED: Final = "cannot be seen from outside: the app must push it to a heartbeat"
 _AGENT: Final = "from agent_logs, or from /api/monitoring/agent-metrics where that answers"
 
@@ -206,7 +207,6 @@ _AGENT_WORDS: Final = (
         SECONDS,
         "how long the agent takes for our own question, the quickest of the last 15 minutes",
         expr="min_over_time(stewardmon_agent_answer_seconds{$selector}[15m])",
-        note=_ASKED,
     ),
     _last("agent_failed", "stewardmon_agent_answered", "our question to the agent got no answer"),
     _last(

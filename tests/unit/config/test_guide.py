@@ -109,6 +109,14 @@ def test_the_agent_is_asked_where_the_synthetic_user_is_named() -> None:
     assert len(load(None, {**GUIDE, **SYNTHETIC, "SUPABASE_ANON_KEY": ""}).probes) == 7
 
 
+def test_without_the_user_it_is_said_how_to_have_the_agent_asked() -> None:
+    (said,) = [one for one in load(None, GUIDE).warnings if "agent as a user" in one]
+    assert said.endswith("set SYNTHETIC_EMAIL, SYNTHETIC_PASSWORD")
+    told = load(None, {**GUIDE, **SYNTHETIC}).warnings
+    assert not [one for one in told if "agent as a user" in one]
+    assert not load(None, {"DATABASE_URL": GUIDE["DATABASE_URL"]}).warnings[0].startswith("env")
+
+
 def test_what_is_shipped_spends_at_most_half_of_the_apps_limits() -> None:
     others = {"OTHER_EMAIL": "other@steward.example", "OTHER_PASSWORD": "hunter2hunter2"}
     config = load(None, {**GUIDE, **SYNTHETIC, **others})
