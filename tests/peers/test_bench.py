@@ -28,12 +28,14 @@ SHORT: Final = {
         "0",
         "--no-bounds",
     ],
+    "scale": ["--probes=20", "--rules=10", "--settle=0", "--seconds=0.2", "--no-bounds"],
     "replay": ["--days", "0.02", "--probes", "3", "--no-bounds"],
 }
 FOUND: Final = {
     "start": "start to first probe",
     "rules": "24h against 5m",
     "stack": "CPU, share of the stack's",
+    "scale": "20 probes: missed ticks",
     "replay": "rules replay: time",
 }
 
