@@ -41,12 +41,14 @@ from stewardmon.engine.live import Live
 from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.pace import Pace
 from stewardmon.engine.record import Recorder, Tape
+from stewardmon.engine.reports import Reporter, Reports
 from stewardmon.engine.responder import Responder
 from stewardmon.engine.restores import Restores
 from stewardmon.engine.rota import Rota
 from stewardmon.engine.selfwatch import SelfWatch, own_rules
 from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
+from stewardmon.engine.tasks import Tasks
 from stewardmon.engine.watch import Observations, Target, Watch
 from stewardmon.errors import StewardmonError
 from stewardmon.ports import Channel, Clock, Context, History, Kind, Probe, Store
@@ -107,6 +109,16 @@ class App:
         self._restores = Restores(self._ledger, clock)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._jobs = Jobs(self._ledger, clock, beat=beat("jobs"), bug=telemetry.report_bug)
+        self._tasks = Tasks(self._ledger)
+        self._reports = Reports(
+            Reporter(
+                parts.store,
+                parts.history,
+                people=lambda: self._responder.book.roster.people,
+                rules=lambda: self._config.rules,
+                overdue=self._overdue_tasks,
+            )
+        )
         self._watch = Watch(
             self._targets(config),
             self._observations,
@@ -157,6 +169,8 @@ class App:
             external=self._external,
             rota=self._rota,
             drills=self._drills,
+            tasks=self._tasks,
+            reports=self._reports,
             heartbeats=self._heartbeats,
             ledger=self._ledger,
             history=parts.history,
@@ -175,6 +189,8 @@ class App:
         self._rota.restore(saved.records)
         self._drills.restore(saved.records)
         self._jobs.restore(saved.records)
+        self._tasks.restore(saved.records)
+        self._reports.restore(saved.records)
         self._heartbeats.restore(saved.records)
         self._restores.restore(saved.records)
         await self._heartbeats.expect(_heartbeats(self._config), now=self._clock.now())
@@ -311,6 +327,7 @@ class App:
         self._series.longer = longer
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
+        self._reports.office = config.reports
         self._jobs.change(self._calendar_jobs(config))
         self._config = config
         self.live.config = config
@@ -320,7 +337,10 @@ class App:
 
     def _calendar_jobs(self, config: Config) -> list[Job]:
         """Return what is to be done at set hours."""
-        return self._restores.jobs(config.probes)
+        return [*self._restores.jobs(config.probes), *self._reports.jobs()]
+
+    def _overdue_tasks(self, now: datetime) -> list[str]:
+        return [one.words for one in self._tasks.standings(now=now) if one.is_overdue]
 
     # Between the loops
 
@@ -395,6 +415,7 @@ class App:
             await self._silences.tend(now=now)
             await self._rota.tend(now=now)
             await self._drills.tend(now=now)
+            await self._tasks.tend(now=now)
             metrics.SERIES.set(self._series.series_count)
             states = Counter(one.state.value for one in self._responder.open())
             for state in ("open", "acknowledged"):

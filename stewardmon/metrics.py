@@ -145,6 +145,12 @@ JOBS: Final = Counter(
     ["job", "result"],
     registry=REGISTRY,
 )
+TASK_OVERDUE: Final = Gauge(
+    "stewardmon_task_overdue_seconds",
+    "For how long a maintenance task that people have marked done before is overdue.",
+    ["task"],
+    registry=REGISTRY,
+)
 OFFLINE: Final = Gauge(
     "stewardmon_offline",
     "1 while no probe reaches anything beyond this machine, else 0.",

@@ -74,7 +74,11 @@ class AppriseChannel:
 def _kind(notification: Notification) -> str:
     if notification.event is NotificationEvent.RESOLVED:
         return "success"
-    if notification.event in (NotificationEvent.ACKNOWLEDGED, NotificationEvent.DRILL):
+    if notification.event in (
+        NotificationEvent.ACKNOWLEDGED,
+        NotificationEvent.DRILL,
+        NotificationEvent.REPORT,
+    ):
         return "info"
     return "failure" if notification.severity == "critical" else "warning"
 

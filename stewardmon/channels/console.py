@@ -22,6 +22,7 @@ _COLOURS: Final[Mapping[NotificationEvent, str]] = {
     NotificationEvent.ACKNOWLEDGED: "\x1b[36m",
     NotificationEvent.RESOLVED: "\x1b[32m",
     NotificationEvent.DRILL: "\x1b[34m",
+    NotificationEvent.REPORT: "\x1b[34m",
 }
 
 

@@ -66,7 +66,11 @@ class NtfyChannel:
 
 
 def _priority(notification: Notification) -> int:
-    if notification.event in (NotificationEvent.ACKNOWLEDGED, NotificationEvent.RESOLVED):
+    if notification.event in (
+        NotificationEvent.ACKNOWLEDGED,
+        NotificationEvent.RESOLVED,
+        NotificationEvent.REPORT,
+    ):
         return _DEFAULT
     return _URGENT if notification.severity == "critical" else _HIGH
 

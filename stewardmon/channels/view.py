@@ -15,6 +15,7 @@ from stewardmon.domain.quantity import format_duration
 LATE_AFTER: Final = timedelta(minutes=1)
 _SHOWN_ALERTS: Final = 5
 _SHOWN_LINES: Final = 12
+_LONGEST_REPORT: Final = 30_000  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,9 @@ def view(notification: Notification, *, now: datetime) -> View:
     resolved = notification.event is NotificationEvent.RESOLVED
     until = (notification.resolved_at or now) if resolved else now
     lasted = ago(until - notification.since)
+    report = notification.event is NotificationEvent.REPORT
     # What is over, or in somebody's hands, needs no advice and no answer.
-    over = resolved or notification.event is NotificationEvent.ACKNOWLEDGED
+    over = resolved or report or notification.event is NotificationEvent.ACKNOWLEDGED
     title = line(notification.title, 160) or "(untitled incident)"
     return View(
         event=notification.event.value,
@@ -77,14 +79,14 @@ def view(notification: Notification, *, now: datetime) -> View:
         severity=_severity(notification),
         notice=_notice(notification),
         summary=line(notification.summary, 300),
-        description=clean(notification.description, 1500),
+        description=clean(notification.description, _LONGEST_REPORT if report else 1500),
         what=_what(notification.value_text, notification.threshold_text),
-        since=_since(notification.since, zone=zone, now=now),
+        since="" if report else _since(notification.since, zone=zone, now=now),
         since_short=_clock(notification.since, zone=zone, now=now),
         lasted=lasted,
         sparkline=line(notification.sparkline, 60),
         level=_level(notification),
-        reader=line(notification.person_name or notification.person, 80),
+        reader="" if report else line(notification.person_name or notification.person, 80),
         told=_told(notification, lasted=lasted),
         next_step="" if over else line(notification.next_step, 300),
         late=_late(notification, zone=zone, now=now),
@@ -152,6 +154,8 @@ def _headline(notification: Notification, *, title: str, lasted: str) -> str:
             return f"Resolved after {lasted}: {title}"
         case NotificationEvent.DRILL:
             return f"DRILL, nothing is broken: {title}"
+        case NotificationEvent.REPORT:
+            return title
     assert_never(notification.event)
 
 

@@ -25,6 +25,7 @@ VERBS: Final = {
     "incident": "List, show, acknowledge, snooze and resolve incidents; say why.",
     "silence": "Add, list and expire silences.",
     "top": "Watch the status page in a terminal.",
+    "report": "Print a report of the recorded history; maintenance tasks.",
     "query": "Ask a running daemon a PromQL expression.",
     "version": "Print the version.",
 }

@@ -64,6 +64,7 @@ def load(
         inhibit_rules=oncall.inhibit_rules,
         maintenance=oncall.maintenance,
         flapping=oncall.flapping,
+        reports=oncall.reports,
         evaluation_interval=alerting.evaluation_interval,
         external_labels=alerting.external_labels,
         retention_raw=retention.raw,

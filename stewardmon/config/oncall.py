@@ -14,6 +14,7 @@ from stewardmon.config.binding import Source, bind, entries_of, refuse_unknown
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.people import read_people
 from stewardmon.config.policies import read_policies
+from stewardmon.config.reports import read_reports
 from stewardmon.config.rotations import read_overrides, read_rotations
 from stewardmon.config.routes import read_inhibitions, read_routes
 from stewardmon.config.sentences import suggestion
@@ -25,6 +26,7 @@ from stewardmon.domain.oncall import Roster
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
 from stewardmon.domain.triage import Flapping
+from stewardmon.engine.reports import Office
 from stewardmon.ports import ChannelSpec, Kind
 
 TOP: Final = (
@@ -37,6 +39,7 @@ TOP: Final = (
     "inhibit_rules",
     "maintenance",
     "incidents",
+    "reports",
 )
 
 
@@ -64,6 +67,7 @@ class OnCall:
     inhibit_rules: tuple[InhibitRule, ...]
     maintenance: tuple[Maintenance, ...]
     flapping: Flapping
+    reports: Office
 
 
 def read_oncall(root: Entries, source: Source, kinds: Mapping[str, Kind]) -> OnCall:
@@ -93,6 +97,7 @@ def read_oncall(root: Entries, source: Source, kinds: Mapping[str, Kind]) -> OnC
         inhibit_rules=read_inhibitions(root, source),
         maintenance=read_windows(root, source),
         flapping=_flapping(root, source),
+        reports=read_reports(root, source, channels=channels, known=channel_names),
     )
 
 

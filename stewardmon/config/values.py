@@ -14,6 +14,7 @@ from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
 from stewardmon.domain.rule import AlertRule, RuleGroup
 from stewardmon.domain.triage import Flapping
+from stewardmon.engine.reports import Office
 from stewardmon.ports import ChannelSpec, ProbeSpec
 
 
@@ -34,6 +35,7 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     flapping: Flapping = field(default_factory=Flapping)
+    reports: Office = field(default_factory=Office)
     evaluation_interval: timedelta = timedelta(seconds=1)
     external_labels: Mapping[str, str] = field(default_factory=dict)
     retention_raw: timedelta = timedelta(days=30)

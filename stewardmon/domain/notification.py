@@ -19,6 +19,7 @@ class NotificationEvent(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     DRILL = "drill"
+    REPORT = "report"
 
 
 # What asks somebody to act, and so stops at an acknowledgement.

@@ -14,10 +14,12 @@ from stewardmon.engine.external import External
 from stewardmon.engine.heartbeats import Heartbeats
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import Mutes
+from stewardmon.engine.reports import Reports
 from stewardmon.engine.responder import Responder
 from stewardmon.engine.rota import Rota
 from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
+from stewardmon.engine.tasks import Tasks
 from stewardmon.engine.watch import Observations
 from stewardmon.ports import Clock, History
 
@@ -44,6 +46,8 @@ class Live:
     external: External
     rota: Rota
     drills: Drills
+    tasks: Tasks
+    reports: Reports
     heartbeats: Heartbeats
     ledger: Ledger
     history: History

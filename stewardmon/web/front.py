@@ -21,6 +21,7 @@ NAV: Final = (
     ("/oncall", "On call"),
     ("/silences", "Silences"),
     ("/history", "History"),
+    ("/reports", "Reports"),
 )
 
 

@@ -43,6 +43,8 @@ class Links:
 
     def of(self, row: Delivery) -> tuple[str, str]:
         """Return the acknowledgement link (empty where there is nothing to take) and the page."""
+        if row.event is NotificationEvent.REPORT:
+            return "", f"{self._public_url}/reports/{row.incident.removeprefix('report-')}"
         page = f"{self._public_url}/incidents/{row.incident}"
         if not row.pages and row.event is not NotificationEvent.DRILL:
             return "", page

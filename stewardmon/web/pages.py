@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stewardmon.web import actions, oncall, past, probes, quieting, rules, signin
+from stewardmon.web import actions, oncall, past, probes, quieting, reports, rules, signin
 from stewardmon.web.board import board
 from stewardmon.web.dossier import dossier
 from stewardmon.web.front import Front
@@ -44,5 +44,6 @@ def routes(front: Front) -> list[Route]:
         *oncall.routes(front),
         *quieting.routes(front),
         *past.routes(front),
+        *reports.routes(front),
         *signin.routes(front),
     ]

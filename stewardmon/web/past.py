@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from statistics import median
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon.domain.alert import ALERT_NAME
-from stewardmon.domain.incident import Event, EventKind, Incident
-from stewardmon.domain.oncall import Person
+from stewardmon.domain.incident import Incident
+from stewardmon.domain.workload import Load, loads, pages
 from stewardmon.engine.live import Live
 from stewardmon.web import charts
 from stewardmon.web.front import Front
@@ -28,18 +26,6 @@ from stewardmon.web.incidents import read_time
 DAYS: Final = (7, 30, 90, 365)
 LISTED: Final = 50  # incidents a page
 COUNTED: Final = 5000  # incidents looked at
-NIGHT: Final = (22, 6)  # from this local hour to that
-_PAGE: Final = re.compile(r"(?:page|escalated|reminder) to (\S+) over \S+, attempt")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What one person got: pages, and the nights in which there were any."""
-
-    person: str
-    pages: int
-    nights: int
-    at_night: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,43 +100,6 @@ async def past(live: Live, *, start: datetime, now: datetime) -> Past:
         noises=noises(incidents, now=now),
         days=_by_day(incidents, sent, start=start, now=now),
     )
-
-
-def pages(events: Iterable[Event]) -> Iterable[tuple[str, datetime]]:
-    """Yield whom each delivered page reached, and when: resolves and the like do not count."""
-    for event in events:
-        found = _PAGE.match(event.detail) if event.kind is EventKind.SENT else None
-        if found is not None:
-            yield found[1], event.at
-
-
-def loads(sent: Sequence[tuple[str, datetime]], people: Mapping[str, Person]) -> tuple[Load, ...]:
-    """Return what each person got, most paged first; nights are by the person's own clock."""
-    counts = Counter(person for person, _ in sent)
-    nights: dict[str, Counter[date]] = {person: Counter() for person in counts}
-    for person, at in sent:
-        known = people.get(person)
-        night = night_of(at, known.timezone if known is not None else ZoneInfo("UTC"))
-        if night is not None:
-            nights[person][night] += 1
-    return tuple(
-        Load(
-            person=people[person].name if person in people else person,
-            pages=count,
-            nights=len(nights[person]),
-            at_night=nights[person].total(),
-        )
-        for person, count in counts.most_common()
-    )
-
-
-def night_of(at: datetime, zone: ZoneInfo) -> date | None:
-    """Return the day on whose evening the night began, None by day."""
-    local = at.astimezone(zone)
-    late, early = NIGHT
-    if early <= local.hour < late:
-        return None
-    return local.date() if local.hour >= late else local.date() - timedelta(days=1)
 
 
 def noises(incidents: Iterable[Incident], *, now: datetime) -> tuple[Noise, ...]:

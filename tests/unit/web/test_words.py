@@ -12,9 +12,9 @@ from stewardmon.domain.labels import Labels, Op
 from stewardmon.domain.outcome import State
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.silence import SilenceError
+from stewardmon.domain.workload import night_of
 from stewardmon.web.dossier import WORDS, ladder
 from stewardmon.web.front import local_path
-from stewardmon.web.past import night_of
 from stewardmon.web.probes import quantile, stretches
 from stewardmon.web.public import drawn, worst
 from stewardmon.web.quieting import parse_matchers
