@@ -118,6 +118,7 @@ def measured(shown: Certificates, *, now: datetime) -> tuple[Measurement, ...]:
         Measurement("probe_ssl_last_chain_expiry_timestamp_seconds", shown.expiry),
         Measurement("probe_tls_version_info", 1.0, {"version": shown.version.replace("v", " ")}),
         Measurement("stewardmon_tls_lifetime_left_ratio", left(shown, now=now)),
+        Measurement("stewardmon_tls_issuer_info", 1.0, {"issuer": _words(shown)}),
     )
 
 

@@ -1,26 +1,31 @@
 """The vercel probe: the request went over Vercel's edge, and which deployment answered it.
 
 Series: stewardmon_vercel_edge_info{edge, region}, stewardmon_vercel_cache{state},
-stewardmon_deployment_info{version, deployment}.
+stewardmon_deployment_info{version, deployment}, stewardmon_deployment_behind_seconds (how long a
+newer deployment has been ready and not served: with a `project` and a `token` of Vercel's API).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, FilePath
+from pydantic import AfterValidator, Field, FilePath, model_validator
 
+from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
-from stewardmon.ports import Context, Kind
+from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import Url
 from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import LIMIT, Answer, Client, failed
-from stewardmon.settings import Settings
+from stewardmon.probes.vercel_api import API, behind
+from stewardmon.settings import Duration, Secret, Settings
 
 # vercel.com/docs/headers/response-headers: regions joined by ::, the last part names the request.
 _ID: Final = re.compile(r"(?:[a-z]{3}\d{1,2}(?:::|:))+[\w-]+")
@@ -36,18 +41,34 @@ def _word(value: str) -> str:
 
 
 class VercelSettings(Settings):
-    """A page of the app; `version`, where written, is the one that must answer."""
+    """A page of the app; `version`, where written, is the one that must answer.
+
+    With a `project` (and its `team`) Vercel's API says whether an older deployment is pinned, which
+    is said when a newer one has waited for longer than `pinned_after`.
+    """
 
     url: Url
     version: Annotated[str, AfterValidator(_word)] | None = None
+    project: str = Field(default="", pattern=r"^[\w.-]{0,100}$")
+    team: str = Field(default="", pattern=r"^[\w.-]{0,100}$")
+    token: Secret | None = None
+    api_url: Url = Secret(API)
+    pinned_after: Duration = timedelta(hours=24)
     verify: bool | FilePath = True
+
+    @model_validator(mode="after")
+    def _with_token(self) -> Self:
+        if self.project and self.token is None:
+            raise ValueError("a project of Vercel needs a token")
+        return self
 
 
 class VercelProbe:
     """Asks for one page."""
 
-    def __init__(self, settings: VercelSettings, *, user_agent: str) -> None:
+    def __init__(self, settings: VercelSettings, *, clock: Clock, user_agent: str) -> None:
         self.settings = settings
+        self._clock = clock
         self.progress = Progress()
         self._client = Client(user_agent=user_agent, verify=settings.verify)
 
@@ -62,11 +83,36 @@ class VercelProbe:
         except Failure as failure:
             return failed(failure, progress)
         path = _path(answer.headers)
-        return Outcome(
+        well = Outcome(
             state=State.UP,
             detail=f"answered over {' → '.join(path)}" + _shown(answer.headers),
             phases=progress.phases,
             measurements=measurements,
+        )
+        return await self._compared(well) if self.settings.project else well
+
+    async def _compared(self, well: Outcome) -> Outcome:
+        """Add whether an older deployment is pinned; an API that does not tell is a finding."""
+        settings = self.settings
+        try:
+            waited = await behind(
+                self._client,
+                api=settings.api_url.get_secret_value().rstrip("/"),
+                project=settings.project,
+                team=settings.team,
+                token=settings.token.get_secret_value() if settings.token else "",
+                now=self._clock.now(),
+            )
+        except Failure as failure:
+            found = f"whether an old deployment is pinned was not seen: {failure.detail}"
+            return replace(well, findings=(found,))
+        late = Measurement("stewardmon_deployment_behind_seconds", waited.total_seconds())
+        well = replace(well, measurements=(*well.measurements, late))
+        if waited <= settings.pinned_after:
+            return well
+        detail = f"an old deployment is pinned: a newer one has waited {format_since(waited)}"
+        return replace(
+            well, state=State.DEGRADED, reason=Reason.STALE, detail=detail, findings=(detail,)
         )
 
     async def close(self) -> None:
@@ -137,7 +183,7 @@ def _shown(headers: Mapping[str, str]) -> str:
 
 def make(settings: VercelSettings, shared: Context) -> VercelProbe:
     """Build the probe."""
-    return VercelProbe(settings, user_agent=shared.user_agent)
+    return VercelProbe(settings, clock=shared.clock, user_agent=shared.user_agent)
 
 
 KIND: Final = Kind(
