@@ -26,6 +26,7 @@ from stewardmon.engine import running
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deadman import DeadMan, Ping
 from stewardmon.engine.deliver import Delivering, rates
+from stewardmon.engine.deploys import Deploys
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
@@ -106,6 +107,7 @@ class App:
         self._rota = Rota(self._ledger, self._responder)
         self._drills = Drills(self._ledger, self._responder)
         self._heartbeats = Heartbeats(self._ledger)
+        self._deploys = Deploys(self._ledger, self._responder, self._tape)
         self._restores = Restores(self._ledger, clock)
         self._external = External(self._responder, clock, beat=beat("external"))
         self._jobs = Jobs(self._ledger, clock, beat=beat("jobs"), bug=telemetry.report_bug)
@@ -172,6 +174,7 @@ class App:
             tasks=self._tasks,
             reports=self._reports,
             heartbeats=self._heartbeats,
+            deploys=self._deploys,
             ledger=self._ledger,
             history=parts.history,
             supervisor=self._supervisor,
@@ -192,6 +195,7 @@ class App:
         self._tasks.restore(saved.records)
         self._reports.restore(saved.records)
         self._heartbeats.restore(saved.records)
+        self._deploys.restore(saved.records)
         self._restores.restore(saved.records)
         await self._heartbeats.expect(_heartbeats(self._config), now=self._clock.now())
         self._external.restore(saved.alerts, now=self._clock.now())

@@ -184,6 +184,19 @@ def _counted(daemon: Daemon, probe: str, window: str) -> Any:
     return counted(query, probe, window)
 
 
+@command.command("deployed")
+@click.argument("version")
+@click.option("--by", envvar="USER", default="", help="Who or what deployed it.")
+@click.option("--note", default="", help="What else is to be known: blue to green, a rollback.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_daemon
+def deployed(daemon: Daemon, *, version: str, by: str, note: str, as_json: bool) -> int:
+    """Tell the daemon that VERSION is live: a line on charts and in incidents that are open."""
+    made = daemon.post("/api/deploys", {"version": version, "by": by, "note": note})
+    click.echo(json.dumps(made, indent=2) if as_json else f"deploy of {version} noted")
+    return 0
+
+
 @command.command("audit")
 @click.argument("source", type=click.Path(path_type=Path, allow_dash=True), default=Path())
 @click.option("--level", default="high", show_default=True,

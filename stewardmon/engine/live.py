@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from stewardmon.domain.series import SeriesStore
+from stewardmon.engine.deploys import Deploys
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.evaluate import Evaluator
 from stewardmon.engine.external import External
@@ -49,6 +50,7 @@ class Live:
     tasks: Tasks
     reports: Reports
     heartbeats: Heartbeats
+    deploys: Deploys
     ledger: Ledger
     history: History
     supervisor: Supervisor

@@ -19,6 +19,7 @@ LENGTH: Final[Schema] = {
     "type": "string",
     "pattern": "^([0-9]{1,2}y|[0-9]{1,4}w|[0-9]{1,5}d|[0-9]{1,6}(h|m|s|ms))$",
 }
+VERSION: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.+@-]{1,80}$"}
 WHOLE: Final[Schema] = {"type": "integer"}
 YES: Final[Schema] = {"type": "boolean"}
 FIELDS: Final[Mapping[str, Schema]] = {"by": NAME, "reason": TEXT}
@@ -75,6 +76,16 @@ def description() -> dict[str, Any]:
                     **_get("Who is on call at an instant", "OnCall"),
                     "parameters": [_query("at", TIME)],
                 }
+            },
+            "/api/deploys": {
+                "get": _list("Deploys that were told, newest first", "deploys", "Deploy"),
+                "post": _post(
+                    "Tell of a deploy: a line on charts and in open incidents",
+                    {"version": VERSION, "by": NAME, "note": TEXT},
+                    "Deploy",
+                    made=True,
+                    required=("version",),
+                ),
             },
             "/api/silences": {
                 "get": _list("Silences", "silences", "Silence"),
@@ -158,6 +169,15 @@ def _schemas() -> dict[str, Schema]:
                 "ends_at": TIME,
                 "by": {"type": "string"},
                 "reason": {"type": "string"},
+            }
+        ),
+        "Deploy": _object(
+            {
+                "id": {"type": "string"},
+                "version": {"type": "string"},
+                "at": TIME,
+                "by": {"type": "string"},
+                "note": {"type": "string"},
             }
         ),
         "Window": _object(
@@ -260,18 +280,27 @@ def _span_fields(own: str, schema: Schema) -> dict[str, Schema]:
 
 
 def _post(
-    about: str, fields: Mapping[str, Schema], schema: str, *, made: bool = False
+    about: str,
+    fields: Mapping[str, Schema],
+    schema: str,
+    *,
+    made: bool = False,
+    required: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     body: Schema = {
         "type": "object",
         "properties": dict(fields),
         "additionalProperties": False,
+        "required": list(required),
     }
     code = "201" if made else "200"
     return {
         "summary": about,
         "security": [{"token": []}],
-        "requestBody": {"required": False, "content": {"application/json": {"schema": body}}},
+        "requestBody": {
+            "required": bool(required),
+            "content": {"application/json": {"schema": body}},
+        },
         "responses": {
             code: _json(_ref(schema), about),
             **_errors(400, 401, 403, 404, 409, 413),

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stewardmon.clock import from_milliseconds
+from stewardmon.clock import from_milliseconds, milliseconds
 from stewardmon.domain.display import format_since, format_value
 from stewardmon.domain.labels import Labels
 from stewardmon.engine.live import Live
@@ -38,7 +38,9 @@ BUCKETS: Final = 120
 OUTCOMES: Final = 40
 _PHASES: Final = ("resolve", "connect", "tls", "processing", "transfer")
 _TONES: Final = ("one", "two", "three", "four", "five")
+DEPLOYS: Final = 5  # lines that a chart can bear
 Found = Sequence[tuple[Labels, Points]]
+Marks = Sequence[tuple[int, str]]
 
 # A reason's series has a sample with each outcome; a pause of this many intervals ends a span.
 _PAUSE: Final = 3
@@ -132,20 +134,33 @@ async def draw(live: Live, spec: ProbeSpec, length: timedelta) -> Drawn:
     reasons = await recall.metric(live, "stewardmon_probe_reason", span, probe=spec.name)
     # Five-minute means stand for what is older than raw history.
     pause = max(_PAUSE * spec.every, length / BUCKETS)
-    return await asyncio.to_thread(_drawn, durations, phases, reasons, span, pause)
+    return await asyncio.to_thread(
+        _drawn, durations, phases, reasons, span, pause, _deploys(live, span)
+    )
 
 
-def _drawn(durations: Found, phases: Found, reasons: Found, span: Span, pause: timedelta) -> Drawn:
+def _deploys(live: Live, span: Span) -> Marks:
+    """Return the deploys within a span: what changed when, and the newest of many."""
+    found = [(milliseconds(one.at), one.version) for one in live.deploys.listed()]
+    return [mark for mark in found if span.start_ms <= mark[0] <= span.end_ms][-DEPLOYS:]
+
+
+def _drawn(
+    durations: Found, phases: Found, reasons: Found, span: Span, pause: timedelta, marks: Marks
+) -> Drawn:
     points = sorted(point for _, found in durations for point in found)
     return Drawn(
-        latency=latency(points, span),
+        latency=latency(points, span, marks),
         phases=stacked(phases, span),
         outcomes=stretches(reasons, pause=pause)[:OUTCOMES],
     )
 
 
-def latency(points: Points, span: Span) -> charts.Chart:
-    """Return the median, the 95th percentile and the slowest answer over time."""
+def latency(points: Points, span: Span, marks: Marks = ()) -> charts.Chart:
+    """Return the median, the 95th percentile and the slowest answer over time.
+
+    A deploy is a line from top to bottom.
+    """
     columns = buckets(points, span)
     courses = [
         (name, tone, [(at, quantile(share, values)) for at, values in columns if values])
@@ -162,12 +177,27 @@ def latency(points: Points, span: Span) -> charts.Chart:
     )
     gap_ms = 4 * (span.end_ms - span.start_ms) // BUCKETS
     values = sorted(value for _, value in points if not math.isnan(value))
+    top = max(
+        (value for _, _, one in courses for _, value in one if math.isfinite(value)), default=1
+    )
+    whole = span.end_ms - span.start_ms
+    deploys = [
+        charts.Line(
+            name=f"deploy {version}",
+            tone="five",
+            path=charts.path([(at, 0.0), (at, top)], scale, gap_ms=whole),
+        )
+        for at, version in marks
+    ]
     return charts.Chart(
         title="Time to answer",
         summary=_in_words(values),
-        lines=tuple(
-            charts.Line(name=name, tone=tone, path=charts.path(course, scale, gap_ms=gap_ms))
-            for name, tone, course in courses
+        lines=(
+            *(
+                charts.Line(name=name, tone=tone, path=charts.path(course, scale, gap_ms=gap_ms))
+                for name, tone, course in courses
+            ),
+            *deploys,
         ),
         highs=charts.highs(scale, _seconds),
         times=charts.times(span.start_ms, span.end_ms),

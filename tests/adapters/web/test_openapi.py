@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from stewardmon.web import api, incidents
+from stewardmon.web import api, deploys, incidents
 from stewardmon.web.guard import Access, Guard
 from stewardmon.web.openapi import ACTS, description
 from tests.support.site import TOKEN, Site
@@ -21,7 +21,11 @@ EXAMPLES = os.environ.get("STEWARDMON_EXAMPLES", "15")
 async def test_every_address_is_described_and_every_description_has_an_address(site: Site) -> None:
     live = site.daemon.running.live
     guard = Guard(Access())
-    routes: list[Route] = [*incidents.routes(live, guard), *api.routes(live, guard)]
+    routes: list[Route] = [
+        *incidents.routes(live, guard),
+        *api.routes(live, guard),
+        *deploys.routes(live, guard),
+    ]
     served = {
         (route.path.replace("{ident}", "{id}"), method.lower())
         for route in routes
