@@ -107,10 +107,10 @@ def judge_cors(
     trusting = headers.get("access-control-allow-credentials", "").lower() == "true"
     if allowed == "*" and trusting:
         yield weak(10, "any origin with credentials: no browser takes that (`*` with credentials)")
-    elif foreign and allowed and allowed == origin:
-        if trusting:
+    elif allowed and allowed == origin:
+        if foreign and trusting:
             yield weak(50, f"the origin {origin} may act as the signed-in user", critical=True)
-        else:
+        elif foreign:
             yield weak(10, f"the origin {origin} may read answers")
         if "origin" not in headers.get("vary", "").lower() and "*" not in headers.get("vary", ""):
             yield weak(5, "answers depend on the origin and caches are not told (Vary: Origin)")

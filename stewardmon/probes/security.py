@@ -153,7 +153,7 @@ def make(settings: SecuritySettings, shared: Context) -> SecurityProbe:
 def _cost(settings: SecuritySettings) -> Cost:
     guarded = len(settings.protected) + len(settings.protected_posts)
     noisy = settings.burst if NOISY & set(settings.checks) else 0
-    return Cost(requests=18 + 3 * guarded + len(settings.forbidden) + noisy)
+    return Cost(requests=20 + 3 * guarded + len(settings.forbidden) + noisy)
 
 
 KIND: Final = Kind(

@@ -130,7 +130,9 @@ def _certificate(shown: Certificates, *, now: datetime) -> list[Weakness]:
 async def _cors(site: Site) -> AsyncIterator[Weakness]:
     """Ask as pages of strangers do: another site, a sandbox, a look-alike, our own without TLS."""
     host = parse_url(site.settings.url).host
+    # Both ways to match a name carelessly: by its beginning, by its end.
     origins = ["https://evil.example", "null", f"https://{host}.evil.example"]
+    origins.append(f"https://evil-{host}")
     if site.secure:
         origins.append(f"http://{host}")
     path = (*site.settings.protected, "/")[0]
@@ -141,6 +143,11 @@ async def _cors(site: Site) -> AsyncIterator[Weakness]:
             kept = worst.setdefault(f"{weakness.points}", weakness)
             if kept is weakness:
                 yield weakness
+    own = site.settings.url.rstrip("/")
+    answer = await site.ask(path, headers={"Origin": own})
+    for weakness in judge_cors(answer.headers, own, foreign=False):
+        if worst.setdefault(f"{weakness.points}", weakness) is weakness:
+            yield weakness
 
 
 async def _errors(site: Site) -> AsyncIterator[Weakness]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -22,6 +24,10 @@ AI_TIME: Final = 2.0  # the guide's benchmarks, in seconds and bytes
 DB_TIME: Final = 0.5
 PAGE_TIME: Final = 2.0
 IN_A_ROW: Final = 3
+MODEL_DAYS: Final = 30  # PLATFORM.md section 3 warns at 90, 30 and 7
+HEADROOM: Final = 0.1
+KEY_DAYS: Final = 90
+ROTATED: Final = ("OPENAI_API_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 _TOLD: Final = 12  # findings of one probe that become lines
 
 
@@ -172,7 +178,8 @@ def _each(check: str, outcome: Outcome | str) -> Iterator[Found]:
         yield check, Verdict.UNKNOWN if unseen else Verdict.FAIL, text
 
 
-_UNSEEN: Final = (" was not checked: ", " could not be checked: ", " was not seen: ")
+# What the database refuses or blocks ("could not be checked") is at fault; what is absent, unseen.
+_UNSEEN: Final = (" was not checked: ", " was not seen: ")
 
 
 def _api(flight: Flight) -> dict[str, Any] | None:
@@ -187,7 +194,21 @@ async def _models(flight: Flight) -> list[Found]:
     api = _api(flight)
     if api is None:
         return [("key and models", Verdict.FAIL, "OPENAI_API_KEY is not set")]
-    return [_line("key and models", await flight.probe("openai", models=[_model(flight)], **api))]
+    outcome = await flight.probe("openai", models=[_model(flight)], **api)
+    return [_line("key and models", outcome), *_running_out(outcome, flight.shared.clock.now())]
+
+
+def _running_out(outcome: Outcome | str, now: datetime) -> Iterator[Found]:
+    """Yield what works today and will not for long: a model that retires, a limit nearly used."""
+    for one in () if isinstance(outcome, str) else outcome.measurements:
+        if one.name == "stewardmon_openai_model_shutdown_timestamp_seconds":
+            left = (one.value - now.timestamp()) / 86400
+            if left < MODEL_DAYS:
+                said = f"{one.labels.get('model', 'it')} is switched off in {left:.0f} days"
+                yield "the model's future", Verdict.FAIL, said
+        if one.name == "stewardmon_openai_rate_limit_remaining_ratio" and one.value < HEADROOM:
+            what = one.labels.get("type", "the rate limit")
+            yield "head-room", Verdict.FAIL, f"{one.value:.0%} of the limit of {what} is left"
 
 
 async def _completion(flight: Flight) -> list[Found]:
@@ -238,6 +259,41 @@ async def _rows(flight: Flight) -> list[Found]:
     more = {"database": database} if database else {}
     outcome = await flight.probe("supabase", services=[], tables=tables, **project, **more)
     return list(_each("row level security", outcome))
+
+
+async def _rotation(flight: Flight) -> list[Found]:
+    """Judge how old keys are, by NAME_ROTATED_AT: no key tells it of itself."""
+    return [_rotated(name, flight) for name in ROTATED if flight.value(name) is not None]
+
+
+def _rotated(name: str, flight: Flight) -> Found:
+    check, variable = f"{name} is fresh", f"{name}_ROTATED_AT"
+    text = flight.value(variable)
+    if text is None:
+        return check, Verdict.UNKNOWN, f"set {variable} to the day of its last change"
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return check, Verdict.FAIL, f"{variable} is no day such as 2026-11-26"
+    age = (flight.shared.clock.now().date() - day).days
+    if age < 0:
+        return check, Verdict.FAIL, f"{variable} lies in the future"
+    verdict = Verdict.PASS if age <= KEY_DAYS else Verdict.FAIL
+    return check, verdict, f"changed {age} days ago, at most {KEY_DAYS} wanted"
+
+
+async def _certificates(flight: Flight) -> list[Found]:
+    """Look at the certificates of the app and of Supabase, wherever they speak TLS."""
+    found: list[Found] = []
+    for name in ("NEXT_PUBLIC_APP_URL", "SUPABASE_URL"):
+        parts = urlsplit(flight.value(name) or "")
+        if parts.scheme == "https" and parts.hostname:
+            address = f"{parts.hostname}:{parts.port or 443}"
+            file = flight.value("CA_FILE")
+            more = {"verify": file} if file else {}
+            outcome = await flight.probe("tls", address=address, lifetime_left=0.1, **more)
+            found.append(_line(f"the certificate of {name}", outcome))
+    return found
 
 
 async def _access(flight: Flight) -> list[Found]:
@@ -450,7 +506,7 @@ LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "db": (_app_path, _direct_path, _depth),
     "openai": (_models, _completion, _vendor_status),
     "auth": (_sign_in, _access),
-    "security": (_posture_rest, _rows),
+    "security": (_posture_rest, _certificates, _rows, _rotation),
     "performance": (_page_time, _page, _outside),
     "backup": (_folder, _vendor_backups),
     "agent": (_agent_whole, _agent_streamed, _agent_edges, _agent_figures),

@@ -17,6 +17,7 @@ from stewardmon.rehearsal.preflight import (
     LISTS,
     NAMES,
     PARTS,
+    ROTATED,
     Flight,
     Line,
     Verdict,
@@ -44,8 +45,10 @@ async def platform(running: Platform) -> AsyncIterator[Platform]:
 
 
 async def fly(platform: Platform, *lists: str, version: str = "", **more: str) -> list[Line]:
-    environ = {**platform.environment(), **more}
-    flight = Flight(environ=environ, shared=Context(clock=CLOCK), version=version, timeout=4)
+    today = f"{CLOCK.now():%Y-%m-%d}"
+    keys = {f"{name}_ROTATED_AT": today for name in ROTATED}
+    environ = {**platform.environment(), **keys, **more}
+    flight = Flight(environ=environ, shared=Context(clock=CLOCK), version=version, timeout=6)
     return await preflight(lists, flight)
 
 
@@ -79,6 +82,29 @@ async def test_all_is_well(platform: Platform) -> None:
         (Fault.OPENAI_MODEL_MISSING, "openai", "gpt-4o-mini"),
         (Fault.OPENAI_BROKEN_STREAM, "openai", "incomplete"),
         (Fault.OPENAI_INCIDENT, "openai", "Chat Completions"),
+        (Fault.OPENAI_RATE, "openai", "rate limit"),
+        (Fault.OPENAI_UNAVAILABLE, "openai", "503"),
+        (Fault.OPENAI_DOWN, "openai", "refused"),
+        (Fault.OPENAI_BAD_REQUEST, "openai", "400"),
+        (Fault.OPENAI_RETIRED_MODEL, "openai", "is switched off in"),
+        (Fault.OPENAI_LOW_HEADROOM, "openai", "is left"),
+        (Fault.DATABASE_WRONG_PASSWORD, "db", "refuses the user or the password"),
+        (Fault.DATABASE_OUT_OF_CONNECTIONS, "db", "no connection left"),
+        (Fault.DATABASE_RESET, "db", "cut the connection"),
+        (Fault.DATABASE_BLOCKED, "db", "for a lock of"),
+        (Fault.DATABASE_MISSING_INDEX, "db", "no valid index"),
+        (Fault.DATABASE_MISSING_TABLE, "db", "no table receipts"),
+        (Fault.DATABASE_DEAD_TUPLES, "db", "dead rows"),
+        (Fault.DATABASE_INACTIVE_SLOT, "db", "nobody reads the replication slot"),
+        (Fault.DATABASE_NO_RIGHTS, "db", "could not be checked"),
+        (Fault.DATA_STUCK_RECEIPT, "db", "stuck"),
+        (Fault.DATA_FUTURE_DATE, "db", "in the future"),
+        (Fault.DATA_UNVALIDATED_CONSTRAINT, "db", "never validated"),
+        (Fault.SUPABASE_REST_DOWN, "auth", "503"),
+        (Fault.SUPABASE_STORAGE_DOWN, "auth", "503"),
+        (Fault.APP_RESET, "post", "cut the connection"),
+        (Fault.APP_GARBAGE, "post", "does not speak HTTP"),
+        (Fault.APP_REDIRECT_LOOP, "post", "redirects"),
         (Fault.SUPABASE_AUTH_DOWN, "auth", "503"),
         (Fault.SECURITY_AUTH_BYPASS, "auth", "without a session"),
         (Fault.SECURITY_INSECURE_COOKIE, "auth", "lacks Secure"),
@@ -142,6 +168,41 @@ async def test_a_variable_that_cannot_be_right(
     (line,) = failing(lines)
     assert (line.check, says in line.detail) == (name, True), line
     assert not value or name in ("NODE_ENV", "LOG_LEVEL") or value not in line.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "says"),
+    [
+        ("2020-01-01", FAIL, "at most 90 wanted"),
+        ("2999-01-01", FAIL, "in the future"),
+        ("soon", FAIL, "no day such as"),
+    ],
+)
+async def test_a_key_that_is_not_fresh_is_named(
+    platform: Platform, given: str, verdict: Verdict, says: str
+) -> None:
+    lines = await fly(platform, "security", OPENAI_API_KEY_ROTATED_AT=given)
+    (line,) = [one for one in lines if one.check == "OPENAI_API_KEY is fresh"]
+    assert (line.verdict, says in line.detail) == (verdict, True), line
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (None, ""),
+        (Fault.CERTIFICATE_EXPIRED, "expired"),
+        (Fault.CERTIFICATE_WRONG_NAME, "other names"),
+    ],
+)
+async def test_the_certificate_of_an_app_on_tls_is_judged(
+    platform: Platform, fault: Fault | None, says: str
+) -> None:
+    if fault is not None:
+        await platform.faults.on(fault.value)
+    lines = await fly(platform, "security", NEXT_PUBLIC_APP_URL=platform.app_tls_url)
+    (line,) = [one for one in lines if one.check == "the certificate of NEXT_PUBLIC_APP_URL"]
+    assert line.verdict is (PASS if fault is None else FAIL), line
+    assert says in line.detail
 
 
 async def test_the_service_key_in_the_browsers_place(platform: Platform) -> None:
