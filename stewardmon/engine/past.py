@@ -10,11 +10,15 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import Labels, Matcher, metric_name
 from stewardmon.domain.series import Series, SeriesStore
-from stewardmon.ports import History
-from stewardmon.promql import Plan
+from stewardmon.ports import Clock, History
+from stewardmon.promql import Plan, span_of
+
+TURN_EVERY: Final = 500  # series copied between two turns of other loops
 
 
 @dataclass(slots=True)
@@ -43,17 +47,32 @@ class Picture:
 
 
 async def picture(
-    plan: Plan, *, series: SeriesStore, history: History, start_ms: int, end_ms: int
+    plan: Plan,
+    *,
+    series: SeriesStore,
+    history: History,
+    clock: Clock,
+    start_ms: int,
+    end_ms: int,
 ) -> Picture:
-    """Return what the plan may look at between the instants; older than memory from history."""
-    since = start_ms - plan.longest_range_ms
+    """Return what the plan may look at in a query from start to end.
+
+    Memory holds what is newer than its retention; what is older comes from history.
+    """
+    since, until = span_of(plan, start_ms, end_ms)
     found: dict[Labels, Still] = {}
+    copied = 0
     for matchers in plan.selectors:
         for one in series.select(matchers):
-            found[one.labels] = _cut(one, since, end_ms)
+            if one.labels not in found:
+                found[one.labels] = _cut(one, since, until)
+                copied += 1
+                if copied % TURN_EVERY == 0:
+                    await clock.sleep(0)
+    now_ms = milliseconds(clock.now())
     for matchers in plan.selectors:
-        if since < end_ms - series.held_ms(metric_name(matchers)):
-            older = await history.read(matchers, start_ms=since, end_ms=end_ms)
+        if since < now_ms - series.held_ms(metric_name(matchers)):
+            older = await history.read(matchers, start_ms=since, end_ms=until)
             for labels, points in older:
                 _put_before(found, labels, points)
     return Picture(found.values())

@@ -104,7 +104,12 @@ async def _read(
 ) -> list[tuple[Labels, float]]:
     at_ms = milliseconds(at)
     still = await picture(
-        planned, series=live.series, history=live.history, start_ms=at_ms, end_ms=at_ms
+        planned,
+        series=live.series,
+        history=live.history,
+        clock=live.clock,
+        start_ms=at_ms,
+        end_ms=at_ms,
     )
     result = await asyncio.to_thread(Engine(still).instant, planned, at_ms)
     rows = result.samples if isinstance(result, Vector) else []

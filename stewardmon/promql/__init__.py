@@ -13,7 +13,7 @@ from stewardmon.promql.engine import Engine
 from stewardmon.promql.limits import Limits
 from stewardmon.promql.nodes import Expr, ValueType
 from stewardmon.promql.parser import parse
-from stewardmon.promql.plan import Plan, Threshold, plan, threshold
+from stewardmon.promql.plan import Plan, Threshold, plan, span_of, threshold
 from stewardmon.promql.results import Matrix, Notes, Result, Scalar, String, Vector
 from stewardmon.promql.windows import Windows
 
@@ -33,5 +33,6 @@ __all__ = [
     "Windows",
     "parse",
     "plan",
+    "span_of",
     "threshold",
 ]

@@ -15,6 +15,7 @@ from stewardmon.promql.nodes import (
     SETS,
     Binary,
     Call,
+    Edge,
     Expr,
     MatrixSelector,
     NumberLiteral,
@@ -175,6 +176,48 @@ def _selectors(expr: Expr, before_ms: int = 0) -> Iterator[tuple[VectorSelector,
         case _:
             for part in children(expr):
                 yield from _selectors(part, before_ms)
+
+
+def span_of(planned: Plan, start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Return the first and the last instant that a query from start to end can look at.
+
+    Offsets, `@` and subqueries count, wherever they lead: also past the query's end.
+    """
+    spans = list(_spans(planned.tree, (start_ms, end_ms), (start_ms, end_ms)))
+    return (
+        min((first for first, _ in spans), default=start_ms),
+        max((last for _, last in spans), default=end_ms),
+    )
+
+
+Span = tuple[int, int]
+
+
+def _spans(expr: Expr, at: Span, query: Span) -> Iterator[Span]:
+    match expr:
+        case VectorSelector():
+            first, last = _moved(expr, at, query)
+            yield first - LOOKBACK_MS, last
+        case MatrixSelector(vector=vector, range_ms=range_ms):
+            first, last = _moved(vector, at, query)
+            yield first - range_ms, last
+        case Subquery(expr=inner, range_ms=range_ms):
+            first, last = _moved(expr, at, query)
+            yield from _spans(inner, (first - range_ms, last), query)
+        case _:
+            for part in children(expr):
+                yield from _spans(part, at, query)
+
+
+def _moved(selector: VectorSelector | Subquery, at: Span, query: Span) -> Span:
+    """Return the instants that a selector looks at, offset and @ applied."""
+    offset = selector.offset_ms
+    if selector.fixed_ms is not None:
+        at = (selector.fixed_ms, selector.fixed_ms)
+    elif selector.edge is not None:
+        edge = query[0] if selector.edge is Edge.START else query[1]
+        at = (edge, edge)
+    return at[0] - offset, at[1] - offset
 
 
 def _speaks_of_itself(expr: Expr) -> bool:

@@ -7,7 +7,8 @@ picture of the series, within a time limit: no query stalls a loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, Final
 
@@ -20,14 +21,17 @@ from stewardmon.domain.labels import NAME, Labels, metric_name
 from stewardmon.engine.live import Live
 from stewardmon.engine.past import picture
 from stewardmon.errors import EvaluationError, ExpressionError
-from stewardmon.promql import Engine, Plan, Result, plan
+from stewardmon.promql import Engine, Notes, Plan, Result, plan
+from stewardmon.promql.nodes import VectorSelector
 from stewardmon.web.catalogue import help_of
-from stewardmon.web.prometheus_json import answered, result_json
+from stewardmon.web.prometheus_json import Noted, answered, result_json
 from stewardmon.web.prometheus_params import ParameterError, Parameters, read_parameters
 from stewardmon.web.prometheus_rules import alerts_json, build_json, groups_json, targets_json
 
 TIMEOUT: Final = 30.0  # seconds
-MINUTE_MS: Final = 60_000
+
+_THREADS: Final = ThreadPoolExecutor(2, thread_name_prefix="query")
+"""Queries have threads of their own: however many are asked, names are resolved and files read."""
 
 Answer = Callable[[Live, Parameters], Awaitable[Any]]
 
@@ -50,7 +54,7 @@ def routes(live: Live) -> list[Route]:
         Route("/api/v1/targets", _route(live, _targets)),
         Route("/api/v1/metadata", _route(live, _metadata)),
         Route("/api/v1/format_query", _route(live, _formatted), methods=both),
-        Route("/api/v1/query_exemplars", _route(live, _nothing), methods=both),
+        Route("/api/v1/query_exemplars", _route(live, _exemplars), methods=both),
         Route("/api/v1/status/buildinfo", _route(live, _build)),
     ]
 
@@ -123,10 +127,16 @@ async def _evaluate(
         return late
 
     still = await picture(
-        planned, series=live.series, history=live.history, start_ms=start_ms, end_ms=end_ms
+        planned,
+        series=live.series,
+        history=live.history,
+        clock=live.clock,
+        start_ms=start_ms,
+        end_ms=end_ms,
     )
     try:
-        return await asyncio.to_thread(run, Engine(still), expired)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_THREADS, run, Engine(still), expired)
     except EvaluationError as error:
         if late:
             raise TimedOutError(f"query timed out after {seconds:g} s") from error
@@ -144,17 +154,25 @@ def _planned(given: Parameters) -> Plan:
 
 async def _series(live: Live, given: Parameters) -> Any:
     found = await _matched(live, given, required=True)
-    return [dict(labels) for labels in sorted(found, key=lambda one: one.pairs)]
+    return _limited([dict(labels) for labels in sorted(found, key=lambda one: one.pairs)], given)
 
 
 async def _labels(live: Live, given: Parameters) -> Any:
-    return sorted({name for labels in await _matched(live, given) for name in labels})
+    return _limited(sorted({n for labels in await _matched(live, given) for n in labels}), given)
 
 
 async def _values(live: Live, given: Parameters) -> Any:
     name = given.path["name"]
     found = {labels.value(name) for labels in await _matched(live, given)}
-    return sorted(found - {""})
+    return _limited(sorted(found - {""}), given)
+
+
+def _limited(rows: Sequence[Any], given: Parameters) -> Noted:
+    """Return the rows up to the request's `limit`, and say where some were left out."""
+    limit = given.count("limit")
+    if 0 < limit < len(rows):
+        return Noted(rows[:limit], Notes(warnings=("results truncated due to limit",)))
+    return Noted(rows, Notes())
 
 
 async def _matched(live: Live, given: Parameters, *, required: bool = False) -> set[Labels]:
@@ -163,7 +181,8 @@ async def _matched(live: Live, given: Parameters, *, required: bool = False) -> 
     if required and not selectors:
         raise ParameterError("no match[] parameter provided")
     now = milliseconds(live.clock.now())
-    start, end = given.time("start", default=now - 5 * MINUTE_MS), given.time("end", default=now)
+    start = given.time("start", default=now - live.series.retention_ms)
+    end = given.time("end", default=now)
     found: set[Labels] = set()
     for matchers in selectors or [()]:
         found |= {
@@ -182,13 +201,26 @@ def _selector(text: str) -> Any:
         planned = plan(text)
     except ExpressionError as error:
         raise ParameterError(f'invalid parameter "match[]": {error}') from None
-    if len(planned.selectors) != 1:
-        raise ParameterError('invalid parameter "match[]": one series selector is wanted')
+    if not isinstance(planned.tree, VectorSelector):
+        raise ParameterError('invalid parameter "match[]": a series selector is wanted')
     return planned.selectors[0]
 
 
 async def _rules(live: Live, given: Parameters) -> Any:
-    return {"groups": groups_json(live, kind=given.text("type", default=""))}
+    kind = given.text("type", default="")
+    if kind not in {"", "alert", "record"}:
+        raise ParameterError(f'invalid parameter "type": not supported value "{kind[:60]}"')
+    groups = groups_json(live, kind=kind)
+    for one in groups:
+        one["rules"] = _chosen(one["rules"], "name", given.all("rule_name[]"))
+    named = _chosen(_chosen(groups, "name", given.all("rule_group[]")), "file", given.all("file[]"))
+    asked = given.all("rule_name[]")
+    return {"groups": [one for one in named if one["rules"] or not asked]}
+
+
+def _chosen(rows: list[Any], key: str, wanted: Sequence[str]) -> list[Any]:
+    """Return the rows whose field is among those asked for; all where none are."""
+    return [one for one in rows if not wanted or one[key] in wanted]
 
 
 async def _alerts(live: Live, _given: Parameters) -> Any:
@@ -204,10 +236,10 @@ async def _targets(live: Live, given: Parameters) -> Any:
 async def _metadata(live: Live, given: Parameters) -> Any:
     wanted = given.text("metric", default="")
     names = {one.labels.value(NAME) for one in live.series.select(())}
+    chosen = [name for name in sorted(names) if wanted in {"", name}]
     return {
         name: [{"type": "unknown", "help": help_of(name), "unit": ""}]
-        for name in sorted(names)
-        if wanted in {"", name}
+        for name in chosen[: given.count("limit") or None]
     }
 
 
@@ -215,7 +247,9 @@ async def _formatted(_live: Live, given: Parameters) -> Any:
     return _planned(given).text.strip()
 
 
-async def _nothing(_live: Live, _given: Parameters) -> Any:
+async def _exemplars(_live: Live, given: Parameters) -> Any:
+    """Answer that there are none: probes take no traces along."""
+    _planned(given)
     return []
 
 

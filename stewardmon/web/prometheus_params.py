@@ -16,6 +16,10 @@ from stewardmon.errors import ExpressionError, StewardmonError
 
 BODY_LIMIT: Final = 1 << 20  # bytes: a query is text that somebody wrote
 LATEST_MS: Final = 253_402_300_799_000  # the end of the year 9999
+_ENDS_OF_TIME: Final = {  # what Go's clients write for "always": its first and its last time
+    "-292273086-05-16T16:47:06Z": -LATEST_MS,
+    "292277025-08-18T07:12:54.999999999Z": LATEST_MS,
+}
 
 
 class ParameterError(StewardmonError):
@@ -47,6 +51,8 @@ class Parameters:
         text = self.text(name, default=None if default is None else "")
         if text == "" and default is not None:
             return default
+        if text in _ENDS_OF_TIME:
+            return _ENDS_OF_TIME[text]
         at = _seconds(text)
         if at is None or not -LATEST_MS <= at * 1000 <= LATEST_MS:
             raise ParameterError(

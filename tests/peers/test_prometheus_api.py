@@ -86,6 +86,10 @@ async def test_results_have_prometheus_shapes(daemon: Process) -> None:
         ("query", {"query": 'label_replace(app:up, "a b", "", "", "(")'}, 400, "bad_data"),
         ("query", {"query": "app:up + on() group_left() {__name__=~'.+'}"}, 422, "execution"),
         ("series", {}, 400, "bad_data"),
+        ("series", {"match[]": "sum(app:up)"}, 400, "bad_data"),
+        ("rules", {"type": "x"}, 400, "bad_data"),
+        ("metadata", {"limit": "x"}, 400, "bad_data"),
+        ("query_exemplars", {"query": "up["}, 400, "bad_data"),
     ],
 )
 async def test_errors_have_prometheus_words(
@@ -102,6 +106,21 @@ async def test_names_values_series_and_metadata_are_listed(daemon: Process) -> N
     assert series["job"] == "app"
     assert "probe_success" in await _data(daemon, "metadata")
     assert (await _data(daemon, "status/buildinfo"))["version"]
+
+
+async def test_lists_are_limited_and_say_so(daemon: Process) -> None:
+    answer = (await _ask(daemon, "labels", limit=1)).json()
+    assert len(answer["data"]) == 1
+    assert answer["warnings"] == ["results truncated due to limit"]
+    assert len(await _data(daemon, "metadata", limit=1)) == 1
+    always = {"start": "-292273086-05-16T16:47:06Z", "end": "292277025-08-18T07:12:54.999999999Z"}
+    assert await _data(daemon, "series", **{"match[]": "app:up", **always})
+
+
+async def test_rules_are_chosen_by_name_and_by_group(daemon: Process) -> None:
+    found = await _data(daemon, "rules", **{"rule_name[]": "Up"})
+    assert [[rule["name"] for rule in one["rules"]] for one in found["groups"]] == [["Up"]]
+    assert (await _data(daemon, "rules", **{"rule_group[]": "none"}))["groups"] == []
 
 
 async def test_rules_alerts_and_targets_are_shown(daemon: Process) -> None:
