@@ -5,9 +5,15 @@ Labels are bounded: names from the configuration, closed reasons, never a URL, a
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 # Apart, because it grows with the probes: whoever collects our own figures need not pay for it.
@@ -167,10 +173,65 @@ CLOCK_OFFSET: Final = Gauge(
     "How far the machine's clock was stepped away from the time that stewardmon keeps.",
     registry=REGISTRY,
 )
-PROBE_PHASES: Final = Histogram(
+
+PHASE_LABELS: Final = ("probe", "phase")
+
+
+class Phases(Collector):
+    """A histogram by probe and phase, in seconds; `buckets` are upper edges, ascending.
+
+    The client's own holds an object with a lock for every bucket: 15 KB a probe, and 17 µs an ask.
+    All observations here come from the event loop, and a scrape that reads one count too few does
+    no harm: no locks.
+    """
+
+    def __init__(self, name: str, about: str, *, buckets: Sequence[float]) -> None:
+        self._name = name
+        self._about = about
+        self._edges = tuple(buckets)
+        self._names = (*map(_edge, self._edges), "+Inf")
+        # By probe and phase: how many in each bucket, and beside them the sum of the seconds.
+        self._held: dict[str, dict[str, tuple[array[int], array[float]]]] = {}
+
+    def observe(self, probe: str, phases: Mapping[str, float]) -> None:
+        """Count one ask's phases, in seconds."""
+        held = self._held.get(probe)
+        if held is None:
+            held = self._held[probe] = {}
+        for phase, seconds in phases.items():
+            known = held.get(phase)
+            if known is None:
+                counts = array("Q", bytes(8 * len(self._names)))
+                known = held[phase] = (counts, array("d", (0.0,)))
+            known[0][bisect_left(self._edges, seconds)] += 1
+            known[1][0] += seconds
+
+    def keep(self, probes: Iterable[str]) -> None:
+        """Forget all other probes."""
+        for gone in set(self._held).difference(probes):
+            del self._held[gone]
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metric's name and help."""
+        yield HistogramMetricFamily(self._name, self._about, labels=PHASE_LABELS)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the histograms as Prometheus reads them."""
+        family = HistogramMetricFamily(self._name, self._about, labels=PHASE_LABELS)
+        for probe, held in list(self._held.items()):
+            for phase, (counts, total) in list(held.items()):
+                heaped = zip(self._names, accumulate(counts), strict=True)
+                family.add_metric((probe, phase), list(heaped), total[0])
+        yield family
+
+
+def _edge(seconds: float) -> str:
+    return repr(float(seconds))
+
+
+PROBE_PHASES: Final = Phases(
     "stewardmon_probe_phase_seconds",
     "Time of each phase of asking: resolve, connect, tls, processing, transfer.",
-    ["probe", "phase"],
     buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-    registry=PROBE_REGISTRY,
 )
+PROBE_REGISTRY.register(PROBE_PHASES)

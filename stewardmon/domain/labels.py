@@ -27,8 +27,11 @@ class Labels(Mapping[str, str]):
     __slots__ = ("_fingerprint", "_hash", "_map", "_nameless", "pairs")
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        known = {name: value for name, value in dict(labels).items() if value != ""}
-        self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(known.items()))
+        given = () if isinstance(labels, Mapping) else tuple(labels)
+        known = {name: value for name, value in dict(given or labels).items() if value != ""}
+        # Pairs that came as such are kept: the series of one probe share what identifies it.
+        pairs = given if len(given) == len(known) else known.items()
+        self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(pairs))
         self._map = known
         self._hash = hash(self.pairs)
         self._fingerprint = ""

@@ -41,20 +41,25 @@ class Observations:
         self._tape = tape
         self.latest: dict[str, Seen] = {}
         self.listeners: list[Callable[[Seen], None]] = []
-        self._shown: dict[str, frozenset[Labels]] = {}
-        self._labels: dict[tuple[str, str, tuple[tuple[str, str], ...]], Labels] = {}
+        self._shown: dict[str, _Shape] = {}
+        self._names: dict[str, tuple[str, str]] = {}
 
     def record(self, spec: ProbeSpec, outcome: Outcome, *, at: datetime) -> None:
         """Append the outcome's samples; series that it no longer has end at once."""
         at_ms = milliseconds(at)
-        shown = set()
-        for name, value, extra in _samples(outcome):
-            labels = self._labelled(spec, name, extra)
+        samples = _samples(outcome)
+        keys = [(name, *extra.items()) if extra else name for name, _, extra in samples]
+        before = self._shown.get(spec.name)
+        if before is not None and before.keys == keys and before.spec is spec:
+            labelled = before.labelled  # what nearly every outcome does: the same series again
+        else:
+            labelled = self._labelled(spec, samples)
+            if before is not None:
+                for labels in set(before.labelled).difference(labelled):
+                    self._tape.mark_stale(labels, at_ms)
+            self._shown[spec.name] = _Shape(spec=spec, keys=keys, labelled=labelled)
+        for labels, (_, value, _) in zip(labelled, samples, strict=True):
             self._tape.append(labels, at_ms, value)
-            shown.add(labels)
-        for labels in self._shown.get(spec.name, frozenset()) - shown:
-            self._tape.mark_stale(labels, at_ms)
-        self._shown[spec.name] = frozenset(shown)
         seen = Seen(spec=spec, outcome=outcome, at=at)
         self.latest[spec.name] = seen
         for listen in self.listeners:
@@ -63,30 +68,40 @@ class Observations:
     def forget(self, names: Sequence[str], *, at: datetime) -> None:
         """End the series of probes that are no longer watched."""
         for name in names:
-            for labels in self._shown.pop(name, frozenset()):
+            shown = self._shown.pop(name, None)
+            for labels in shown.labelled if shown is not None else ():
                 self._tape.mark_stale(labels, milliseconds(at))
             self.latest.pop(name, None)
 
-    def _labelled(self, spec: ProbeSpec, name: str, extra: Mapping[str, str]) -> Labels:
-        key = (spec.name, name, tuple(sorted(extra.items())))
-        labels = self._labels.get(key)
-        if labels is None:
-            labels = Labels(
-                {
-                    NAME: name,
-                    **extra,
-                    # Figures that a job pushed may be another job's: the app's memory is the app's.
-                    "job": extra.get("job", spec.job),
-                    "instance": spec.instance,
-                    "probe": spec.name,
-                    **spec.labels,
-                }
-            )
-            self._labels[key] = labels
-        return labels
+    def _labelled(self, spec: ProbeSpec, samples: Sequence[Sampled]) -> list[Labels]:
+        """Return the samples' label sets; what they have in common is held once."""
+        common = [("job", spec.job), ("instance", spec.instance), ("probe", spec.name)]
+        found = []
+        for name, _, extra in samples:
+            named = self._names.setdefault(name, (NAME, name))
+            if extra or spec.labels:
+                # Figures that a job pushed may be another job's: the app's memory is the app's.
+                mine = {"job": spec.job, "instance": spec.instance, "probe": spec.name}
+                mine["job"] = extra.get("job", spec.job)
+                found.append(Labels({NAME: name, **extra, **mine, **spec.labels}))
+            else:
+                found.append(Labels([named, *common]))
+        return found
 
 
-def _samples(outcome: Outcome) -> list[tuple[str, float, Mapping[str, str]]]:
+Sampled = tuple[str, float, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """Which series a probe's last outcome had: by name and own labels, and their whole sets."""
+
+    spec: ProbeSpec
+    keys: Sequence[object]
+    labelled: Sequence[Labels]
+
+
+def _samples(outcome: Outcome) -> list[Sampled]:
     """Return what one outcome leaves behind: name, value, labels beyond the probe's own.
 
     A timeout counts as infinitely slow: a quantile over response times must not leave out the

@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import lt
 from typing import overload
 
 
@@ -26,9 +27,10 @@ class Track(Sequence[tuple[int, float]]):
         """Return points as columns, in time order; of two at one instant the later one stays."""
         if isinstance(points, Track):
             return points
-        times = array("q", [at for at, _ in points])
-        values = array("d", [value for _, value in points])
-        return cls(times, values).ordered()
+        if not points:
+            return cls(array("q"), array("d"))
+        times, values = zip(*points, strict=True)
+        return cls(array("q", times), array("d", values)).ordered()
 
     def __len__(self) -> int:
         return len(self.times)
@@ -69,7 +71,7 @@ class Track(Sequence[tuple[int, float]]):
 
     def ordered(self) -> Track:
         """Return the points in time order; of several at one instant the last in line stays."""
-        if all(earlier < later for earlier, later in pairwise(self.times)):
+        if all(map(lt, self.times, islice(self.times, 1, None))):
             return self
         known = dict(self)
         times = sorted(known)

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from prometheus_client import exposition
@@ -37,8 +37,8 @@ _END: Final = b"# EOF\n"
 def routes(live: Live) -> list[Route]:
     """Return the address that Prometheus scrapes."""
     scrape = _Scrape(live)
-    phases = _Phases()
-    live.observations.listeners.append(phases.observe)
+    phases = metrics.PROBE_PHASES
+    live.observations.listeners.append(_observe)
 
     async def show(request: Request) -> Response:
         open_form = OPEN_TYPE.partition(";")[0] in request.headers.get("accept", "")
@@ -52,6 +52,11 @@ def routes(live: Live) -> list[Route]:
         return Response(body, headers=headers)
 
     return [Route("/metrics", show)]
+
+
+def _observe(seen: Seen) -> None:
+    """Count the phases of one outcome."""
+    metrics.PROBE_PHASES.observe(seen.spec.name, seen.outcome.phases)
 
 
 class _Scrape:
@@ -108,27 +113,6 @@ class _Scrape:
             lines[name].append(f"{head}{_number(newest[1])}\n")
         self._heads = heads
         return lines
-
-
-class _Phases:
-    """Keeps a histogram of every probe's phases, for as long as the probe is watched."""
-
-    def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
-
-    def observe(self, seen: Seen) -> None:
-        """Take the phases of one outcome."""
-        for phase, seconds in seen.outcome.phases.items():
-            self._known.add((seen.spec.name, phase))
-            metrics.PROBE_PHASES.labels(seen.spec.name, phase).observe(seconds)
-
-    def keep(self, probes: Iterable[str]) -> None:
-        """Forget the probes that a reload took away."""
-        watched = set(probes)
-        gone = {pair for pair in self._known if pair[0] not in watched}
-        for probe, phase in gone:
-            metrics.PROBE_PHASES.remove(probe, phase)
-        self._known -= gone
 
 
 def _newest(series: Series) -> tuple[int, float] | None:
