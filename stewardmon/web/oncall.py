@@ -55,7 +55,9 @@ def routes(front: Front) -> list[Route]:
             duties=rota.duties(roster, now=now),
             calendars=calendars(roster, now=now, count=count),
             levels=levels(live, now=now),
-            lacks=lint(roster, live.responder.book.policies, now=now),
+            lacks=lint(
+                roster, live.responder.book.policies, now=now, drilled=live.drills.reached()
+            ),
             name_of=rota.name_of,
             overrides=_overrides(roster, now=now),
             people=sorted(roster.people.values(), key=lambda one: one.id),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -121,6 +122,59 @@ async def test_a_drill_reaches_people_and_times_the_answer(
     await daemon.app.live.drills.tend(now=daemon.app.live.clock.now())
     assert ("pager", "dev") in daemon.app.live.drills.reached()
     assert daemon.app.live.responder.open() == ()
+    page = (await client.get("/oncall")).text
+    assert "senior was never drilled over pager" in page
+    assert "dev was never drilled" not in page
+
+
+async def test_two_shifts_are_swapped(daemon: Running, client: httpx.AsyncClient) -> None:
+    now = daemon.app.live.clock.now()
+    roster = daemon.app.live.rota
+    before = [roster.roster.on_call("primary", now + timedelta(days=days)) for days in (0, 7)]
+    body = {
+        "rotation": "primary",
+        "first": now.isoformat(),
+        "second": (now + timedelta(days=7)).isoformat(),
+    }
+    swapped = await client.post("/api/oncall/swap", json=body)
+    assert swapped.status_code == 201
+    assert len(swapped.json()["overrides"]) == 2
+    after = [roster.roster.on_call("primary", now + timedelta(days=days)) for days in (0, 7)]
+    assert after == before[::-1]
+    twice = {**body, "second": body["first"]}
+    refused = await client.post("/api/oncall/swap", json=twice)
+    assert refused.status_code == 409
+    assert "has both shifts of primary: nothing to swap" in refused.json()["error"]
+
+
+async def test_of_overrides_that_overlap_the_one_set_last_holds(
+    daemon: Running, client: httpx.AsyncClient
+) -> None:
+    now = daemon.app.live.clock.now()
+    for person in ("senior", "dev", "senior"):
+        body = {"rotation": "primary", "person": person, "for": "2h"}
+        assert (await client.post("/api/oncall/overrides", json=body)).status_code == 201
+        later = now + timedelta(hours=1)
+        assert daemon.app.live.rota.roster.on_call("primary", later) == person
+
+
+async def test_a_time_that_the_clock_shows_twice_or_never_needs_its_offset(
+    daemon: Running, client: httpx.AsyncClient
+) -> None:
+    body = {
+        "rotation": "primary",
+        "person": "senior",
+        "from": "2027-10-31T02:30:00+02:00",
+        "to": "2027-10-31T02:30:00+01:00",
+    }
+    added = await client.post("/api/oncall/overrides", json=body)
+    assert added.status_code == 201
+    [kept] = daemon.app.live.rota.listed()
+    assert kept.end - kept.start == timedelta(hours=1)
+    backwards = {**body, "from": body["to"], "to": body["from"]}
+    refused = await client.post("/api/oncall/overrides", json=backwards)
+    assert refused.status_code == 409
+    assert "must end after it begins" in refused.json()["error"]
 
 
 async def test_silences_are_added_listed_and_expired(daemon: Running) -> None:
