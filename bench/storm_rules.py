@@ -22,7 +22,8 @@ from pathlib import Path
 
 import httpx
 
-from bench.storm import TOKEN, Pager, wait_for
+from bench.processes import wait_for
+from bench.storm import TOKEN, Pager
 from stewardmon.clock import milliseconds
 from stewardmon.config import Runtime, load
 from stewardmon.domain.labels import NAME, Labels
