@@ -59,6 +59,8 @@ class Causes:
         self._by_job: dict[str, _Group] = {}
         self._sources: list[dict[_Place, _Group]] = [{} for _ in knowledge.rules]
         self._places: dict[str, list[_Group]] = {}
+        self._over: dict[str, datetime] = {}  # causes that have ended, and when
+        self._longest = max(knowledge.memory.values(), default=timedelta(0)) + SETTLE
         self._asked_at: datetime | None = None
         self._firing: dict[tuple[str, Labels, int], Alert | None] = {}
         self._roots: dict[str, Alert | None] = {}
@@ -69,9 +71,13 @@ class Causes:
         return bool(self._known.rules or self._wanted)
 
     def take(self, alerts: Iterable[Alert], *, gone: Iterable[str] = ()) -> None:
-        """Note alerts in their new states (pending, firing, resolved), and forget those `gone`."""
+        """Note alerts in their new states (pending, firing, resolved), and forget those `gone`.
+
+        A cause that has ended is remembered for as long as a symptom's window may look back at it.
+        """
         for mark in gone:
-            self._drop(mark)
+            if mark not in self._over:
+                self._drop(mark)
         if not self.known:
             return
         for alert in alerts:
@@ -79,6 +85,8 @@ class Causes:
             groups = self._groups(alert)
             if groups:
                 self._places[alert.fingerprint] = groups
+                if alert.state is AlertState.RESOLVED and alert.resolved_at is not None:
+                    self._over[alert.fingerprint] = alert.resolved_at
                 for group in groups:
                     group[alert.fingerprint] = alert
 
@@ -95,6 +103,8 @@ class Causes:
         if now != self._asked_at:
             self._asked_at = now
             self._forget_answers()
+            for mark in [one for one, at in self._over.items() if now - at > self._longest]:
+                self._drop(mark)
         root = self._root(alert, now)
         if root is not None:
             where = root.labels.value("job") or root.labels.value("instance")
@@ -128,6 +138,7 @@ class Causes:
 
     def _drop(self, mark: str) -> None:
         self._forget_answers()
+        self._over.pop(mark, None)
         for group in self._places.pop(mark, ()):
             group.pop(mark, None)
 
