@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.channels import render
+from stewardmon.channels.chart import png
 from stewardmon.channels.http_client import redact
 from stewardmon.channels.settings import ChannelSettings, split_url
 from stewardmon.channels.text import line
@@ -93,7 +94,10 @@ class EmailChannel:
                 "the contact's `to` is not a mail address", temporary=False
             ) from None
         sender = parse_address(self._settings.sender)
-        message = compose(notification, sender=sender, to=recipient, now=self._clock.now())
+        # Off the loop: a picture takes milliseconds in which others are to be paged.
+        chart = await asyncio.to_thread(png, notification.course, notification.threshold)
+        now = self._clock.now()
+        message = compose(notification, sender=sender, to=recipient, now=now, chart=chart)
         words = await self._submit(message, str(recipient))
         return Receipt(text=f"{self._host} accepted it: {self._safe(words)}")
 

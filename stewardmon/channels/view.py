@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stewardmon.channels.text import clean, line, safe_url
 from stewardmon.domain.labels import Labels
-from stewardmon.domain.notification import AlertView, Notification, NotificationEvent
+from stewardmon.domain.notification import COURSE, AlertView, Notification, NotificationEvent
 from stewardmon.domain.quantity import format_duration
 
 LATE_AFTER: Final = timedelta(minutes=1)
@@ -23,7 +23,8 @@ class View:
     """What any message may show; every string is cleaned, an empty one means there is none.
 
     `headline` is the subject; `what` the value against its threshold; `since` names the reader's
-    time and UTC; `late` says how late the message is, when it is.
+    time and UTC; `late` says how late the message is, when it is; `course_over` the span of a
+    chart.
     """
 
     event: str
@@ -38,6 +39,8 @@ class View:
     since_short: str
     lasted: str
     sparkline: str
+    course_over: str
+    drawn_threshold: bool
     level: str
     reader: str
     told: str
@@ -85,6 +88,8 @@ def view(notification: Notification, *, now: datetime) -> View:
         since_short=_clock(notification.since, zone=zone, now=now),
         lasted=lasted,
         sparkline=line(notification.sparkline, 60),
+        course_over=ago(COURSE),
+        drawn_threshold=notification.threshold is not None,
         level=_level(notification),
         reader="" if report else line(notification.person_name or notification.person, 80),
         told=_told(notification, lasted=lasted),

@@ -106,6 +106,18 @@ async def send_tests(
     return results
 
 
+def previews(config: Config, found: Sequence[Target], *, by: str) -> list[tuple[Target, str]]:
+    """Return what each target would read or hear, in the form that its channel gives it."""
+    from stewardmon.channels.preview import form
+
+    kinds = {spec.name: spec.kind for spec in config.channels}
+    return [
+        (one, form(kinds[one.channel], message, now=message.at))
+        for one in found
+        for message in [_message(one, by)]
+    ]
+
+
 def _message(target: Target, by: str) -> Notification:
     now = SystemClock().now()
     ident = f"drill-{now:%Y%m%dT%H%M%S%f}"

@@ -95,7 +95,7 @@ def calendar(*, start: str | None, weeks: int, rotation: str, form: str, rules: 
 @click.option("--policy", default="", help="Of which policy; the first if not given.")
 @click.option("--channel", default="", help="Only send a test over this channel of oncall.yml.")
 @click.option("--to", default="", help="With --channel: to whom; all its contacts if not given.")
-@click.option("--preview", is_flag=True, help="Say who would get what; send nothing.")
+@click.option("--preview", is_flag=True, help="Show who would read what; send nothing.")
 @click.option("--wait", type=click.IntRange(0), default=300, show_default=True,
               help="Seconds to wait for somebody to answer.")  # fmt: skip
 @click.option("--by", default=getpass.getuser, help="Who drills.")
@@ -149,12 +149,13 @@ async def _answered(daemon: Daemon, ident: str, wait: int) -> Any:
 def _test(
     config: Config, level: int, policy: str, channel: str, to: str, *, preview: bool, by: str
 ) -> int:
-    from stewardmon.cli.drilling import send_tests, targets
+    from stewardmon.cli.drilling import previews, send_tests, targets
 
     found = targets(config, level=level, policy=policy, channel=channel, to=to)
     if preview:
-        for one in found:
-            click.echo(f"{one.person} over {one.channel} to {one.to}")
+        for one, message in previews(config, found, by=by):
+            click.secho(f"{one.person} over {one.channel} to {one.to}", bold=True)
+            click.echo(f"{message.rstrip()}\n")
         return 0
     results = asyncio.run(send_tests(config, found, by=by))
     for one, wrong in results:

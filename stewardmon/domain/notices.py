@@ -30,6 +30,8 @@ class Facts:
     value_text: str = ""
     threshold_text: str = ""
     sparkline: str = ""
+    course: tuple[float | None, ...] = ()
+    threshold: float | None = None
     runbook: tuple[str, ...] = ()
 
 
@@ -114,6 +116,8 @@ def notification(call: Call, incident: Incident, *, desk: Desk, now: datetime) -
         value_text=facts.value_text,
         threshold_text=facts.threshold_text,
         sparkline=facts.sparkline,
+        course=facts.course,
+        threshold=facts.threshold,
         runbook=facts.runbook,
         runbook_url=annotations.value("runbook_url"),
         evidence=(

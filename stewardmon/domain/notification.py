@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -21,6 +21,9 @@ class NotificationEvent(StrEnum):
     DRILL = "drill"
     REPORT = "report"
 
+
+COURSE: Final = timedelta(minutes=15)
+"""How far back a message shows the course of what fired."""
 
 # What asks somebody to act, and so stops at an acknowledgement.
 PAGES: Final = frozenset(
@@ -52,7 +55,9 @@ class Notification:
     """Everything that a message may say; each channel's template chooses from it.
 
     `since` is when the incident opened; `at` is when the decision fell, so that a late delivery
-    can say how late it is. `sparkline` is the recent course of the first alert's subject.
+    can say how late it is. `sparkline` is the recent course of the first alert's subject,
+    `course` the same as numbers (oldest first, even steps over COURSE, None where there is none),
+    to be drawn with the line at `threshold`.
     `runbook` is a few lines of what to check, `runbook_url` a link; `evidence` holds lines that
     were gathered for this page. `ack_url` is empty where nothing can be acknowledged.
     """
@@ -76,6 +81,8 @@ class Notification:
     value_text: str = ""
     threshold_text: str = ""
     sparkline: str = ""
+    course: tuple[float | None, ...] = ()
+    threshold: float | None = None
     runbook: tuple[str, ...] = ()
     runbook_url: str = ""
     evidence: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from stewardmon.clock import milliseconds
@@ -10,6 +12,7 @@ from stewardmon.domain.alert import Alert
 from stewardmon.domain.display import format_value, sparkline
 from stewardmon.domain.labels import NAME
 from stewardmon.domain.notices import Facts
+from stewardmon.domain.notification import COURSE
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.runbooks import runbook
 from stewardmon.errors import StewardmonError
@@ -17,7 +20,7 @@ from stewardmon.ports import Clock
 from stewardmon.promql import Engine, plan
 
 SHOWN: Final = 24  # characters of a sparkline that every phone shows on one line
-SPAN_MS: Final = 15 * 60_000
+SPAN_MS: Final = COURSE // timedelta(milliseconds=1)
 
 
 class FactFinder:
@@ -34,30 +37,39 @@ class FactFinder:
         if rule is None:
             lines = runbook(alert.annotations.value("runbook"), "")
             return Facts(value_text=f"{alert.value:g}", runbook=lines)
+        course, held = self._course(rule, alert), threshold_text(rule)
         return Facts(
             value_text=format_value(alert.value, rule.unit),
-            threshold_text=threshold_text(rule),
-            sparkline=self._course(rule, alert),
+            threshold_text=held,
+            sparkline=sparkline(course) if course else "",
+            course=course,
+            threshold=rule.threshold if held else None,
             runbook=runbook(alert.annotations.value("runbook"), rule.expr),
         )
 
-    def _course(self, rule: AlertRule, alert: Alert) -> str:
-        """Draw the rule's subject over the last quarter of an hour; nothing where that fails.
+    def _course(self, rule: AlertRule, alert: Alert) -> tuple[float | None, ...]:
+        """Return the rule's subject over the last COURSE; nothing where that fails.
 
         A page must go out whatever the chart does, so a failing query is an empty chart.
         """
         if rule.subject is None:
-            return ""
+            return ()
         end = milliseconds(self._clock.now())
         step = SPAN_MS // SHOWN
         try:
             result = self._engine.range(plan(rule.subject), end - SPAN_MS, end, step)
         except StewardmonError:
-            return ""
+            return ()
         for labels, points in result.series:
             if labels.without(NAME) == alert.origin:
-                return sparkline([value for _, value in points])
-        return ""
+                by_time = dict(points)
+                steps = range(end - SPAN_MS, end + 1, step)
+                return tuple(_known(by_time.get(at_ms)) for at_ms in steps)
+        return ()
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 def threshold_text(rule: AlertRule) -> str:

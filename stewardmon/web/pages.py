@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stewardmon.web import actions, oncall, past, probes, quieting, reports, rules, signin
+from stewardmon.web import actions, messages, oncall, past, probes, quieting, reports, rules, signin
 from stewardmon.web.board import board
 from stewardmon.web.dossier import dossier
 from stewardmon.web.front import Front
@@ -42,6 +42,7 @@ def routes(front: Front) -> list[Route]:
         *probes.routes(front),
         *rules.routes(front),
         *oncall.routes(front),
+        *messages.routes(front),
         *quieting.routes(front),
         *past.routes(front),
         *reports.routes(front),

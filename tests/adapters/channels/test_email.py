@@ -97,6 +97,16 @@ def test_a_chart_is_shown_inside_the_html() -> None:
     assert image.get_payload(decode=True) == PNG
 
 
+async def test_a_page_with_a_course_carries_its_picture() -> None:
+    mail = await delivered(replace(PAGE, course=(0.1, 0.3, None, 7.5), threshold=5.0))
+    (picture,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert picture.get_content().startswith(b"\x89PNG")
+    (html,) = [part for part in mail.walk() if part.get_content_type() == "text/html"]
+    assert picture["Content-ID"] == "<chart>"
+    assert 'src="cid:chart"' in html.get_content()
+    assert "dashed in red the threshold" in html.get_content()
+
+
 @pytest.mark.parametrize(
     ("stage", "answer", "temporary"),
     [
