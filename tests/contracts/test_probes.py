@@ -20,6 +20,7 @@ from tests.support.servers import (
     closed_port,
     drips,
     floods,
+    floods_headers,
     garbage,
     hangs,
     hangs_up,
@@ -80,7 +81,7 @@ LEAST: Final[dict[str, Any]] = {
 }
 # What lies on this machine has no port to be deaf on.
 LOCAL: Final = {"logs", "heartbeat", "restore"}
-FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods)
+FAULTS: Final = (garbage, hangs, hangs_up, resets, drips, floods, floods_headers)
 
 
 def settings(kind: str, port: int) -> dict[str, Any]:
@@ -211,6 +212,17 @@ async def test_json_of_wrong_types_is_an_outcome(kind_: str) -> None:
         assert outcome.reason is not Reason.INTERNAL
         assert outcome.success or outcome.detail
         assert SECRET not in repr(outcome)
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+async def test_a_refusal_is_an_outcome_that_shows_no_secret(kind: str, status: int) -> None:
+    refusal = answer(status, body=f"no, {SECRET}".encode())
+    async with serving(sends(refusal)) as server:
+        outcome = await asked(kind, timeout=2.0, **settings(kind, server.port))
+    assert outcome.detail
+    assert SECRET not in repr(outcome)
+    # Of an app's security, its refusing strangers is no finding.
+    assert not outcome.success or kind == "security", outcome
 
 
 async def test_a_probe_can_be_asked_again_and_cut_at_any_time(kind: str) -> None:
