@@ -22,7 +22,7 @@ groups:
     - {alert: "Database Issues", expr: "pg_up == 0", annotations: {summary: "no database"}}
     - {alert: "Slow", expr: "quantile_over_time(0.95, probe_duration_seconds[2m]) > 5", for: 5m}
 """
-PAGES = ("/", "/rules", "/oncall", "/silences", "/history", "/probes/app", "/sign-in")
+PAGES = ("/", "/rules", "/oncall", "/silences", "/history", "/reports", "/probes/app", "/sign-in")
 
 
 @dataclass

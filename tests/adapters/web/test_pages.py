@@ -13,7 +13,7 @@ from tests.support.site import TOKEN, Site, serving
 from tests.support.waiting import until_async
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Site": "same-origin"}
-PAGES = ["/", "/rules", "/oncall", "/silences", "/history", "/probes/app", "/sign-in"]
+PAGES = ["/", "/rules", "/oncall", "/silences", "/history", "/reports", "/probes/app", "/sign-in"]
 
 
 async def _signed(site: Site) -> dict[str, str]:
