@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from stewardmon.domain.outcome import Outcome, Reason, State
@@ -37,7 +36,8 @@ async def ask(
     A timeout is an outcome that says in which phase the ask hung. An exception is a bug of ours:
     it is handed to `bug`, and the target's state is unknown.
     """
-    started = perf_counter()
+    now = asyncio.get_running_loop().time  # the clock that cuts off is the one that measures
+    started = now()
     cutting = asyncio.timeout(timeout)
     try:
         async with cutting:
@@ -49,7 +49,7 @@ async def ask(
             outcome = _broken(error, bug)
     except Exception as error:  # noqa: BLE001 - the one place where a probe's bug becomes data
         outcome = _broken(error, bug)
-    return _lasting(outcome, perf_counter() - started)
+    return _lasting(outcome, now() - started)
 
 
 def _lasting(outcome: Outcome, duration: float) -> Outcome:

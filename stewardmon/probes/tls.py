@@ -20,6 +20,8 @@ from stewardmon.probes.failure import Failure
 from stewardmon.probes.progress import Progress
 from stewardmon.settings import Settings
 
+TRUSTED: Final = Measurement("stewardmon_tls_trusted", 1.0)
+REFUSED: Final = Measurement("stewardmon_tls_trusted", 0.0)
 _VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
@@ -63,7 +65,7 @@ class TlsProbe:
             reason=Reason.CERTIFICATE if complaint else Reason.OK,
             detail=complaint or f"valid for {days:.0f} days more; issued by {_words(shown)}",
             phases=progress.phases,
-            measurements=(*progress.measurements(), *measured(shown, now=now)),
+            measurements=(*progress.measurements(), *measured(shown, now=now), TRUSTED),
         )
 
     async def close(self) -> None:
@@ -95,6 +97,7 @@ class TlsProbe:
         phases, measurements = progress.cut(), progress.measurements()
         detail = failure.detail
         if failure.reason is Reason.CERTIFICATE:
+            measurements += (REFUSED,)
             try:
                 shown = await self._handshake(Progress(series=SERIES), verify=False)
             except Failure:

@@ -201,8 +201,12 @@ class Daemon:
         clock: VirtualClock | None = None,
         world: World | None = None,
         signs_of_life: tuple[Ping, ...] = (),
+        kinds: Mapping[str, Kind] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.signs_of_life = signs_of_life
+        self.kinds = kinds or {"scripted": self._scripted()}
+        self.environ = environ or {}
         self.clock = clock or VirtualClock()
         self.platform = world or World()
         self.pager = Pager(self.clock)
@@ -223,7 +227,7 @@ class Daemon:
                 load=self._load,
                 signs_of_life=self.signs_of_life,
                 links=lambda row: (f"http://ack/{row.incident}", f"http://incident/{row.incident}"),
-                probe_kinds={"scripted": self._scripted()},
+                probe_kinds=self.kinds,
                 channel_kinds={"recorded": self.pager.kind()},
             )
         )
@@ -358,12 +362,14 @@ class Daemon:
         )
 
     def _load(self) -> Any:
-        kinds: Mapping[str, Kind] = {"scripted": self._scripted()}
         with TemporaryDirectory() as folder:
             for name, text in self.files.items():
                 Path(folder, name).write_text(text)
             return load(
-                Path(folder), {}, probe_kinds=kinds, channel_kinds={"recorded": self.pager.kind()}
+                Path(folder),
+                self.environ,
+                probe_kinds=self.kinds,
+                channel_kinds={"recorded": self.pager.kind()},
             )
 
 

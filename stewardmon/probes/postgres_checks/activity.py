@@ -6,17 +6,19 @@ from typing import Final
 
 from stewardmon.domain.outcome import Measurement
 from stewardmon.probes.postgres_checks.check import CheckSettings, Found, seconds
-from stewardmon.probes.postgres_session import Session
+from stewardmon.probes.postgres_session import APPLICATION, Session
 
 # The states whose transactions hold locks and hold back vacuum.
 _HOLDING: Final = ("active", "idle in transaction", "idle in transaction (aborted)")
 _SHOWN: Final = 5
 
+# Our own probes' transactions are no news.
 _TRANSACTIONS: Final = """
 SELECT state, max(extract(epoch FROM clock_timestamp() - xact_start))::float8 AS oldest,
   (array_agg(pid ORDER BY xact_start))[1] AS pid
 FROM pg_stat_activity
-WHERE xact_start IS NOT NULL AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+WHERE xact_start IS NOT NULL AND backend_type = 'client backend'
+  AND application_name <> %(own)s
 GROUP BY state
 """
 
@@ -46,7 +48,7 @@ _MODES: Final = (
 
 async def transactions(talk: Session, settings: CheckSettings) -> Found:
     """How old is the oldest transaction of each state?"""
-    rows = {row["state"]: row for row in await talk.rows(_TRANSACTIONS)}
+    rows = {row["state"]: row for row in await talk.rows(_TRANSACTIONS, {"own": APPLICATION})}
     limit = seconds(settings.limits.transaction_age)
     measurements = tuple(
         Measurement(
