@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
-from stewardmon.domain.posture import Card, merged
+from stewardmon.domain.posture import Card, Weakness, merged
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.failure import Failure
@@ -118,11 +118,12 @@ class SecurityProbe:
         settings = self.settings
         site = Site(settings, self._client, progress, self._clock.now())
         await site.get("/")
-        found = []
+        found: list[Weakness] = []
         unseen: dict[str, str] = {}
         for check in settings.checks:
             try:
-                found.extend([one async for one in CHECKS[check](site)])
+                async for weakness in CHECKS[check](site):
+                    found.append(weakness)  # noqa: PERF401 - what was found before a failure stays
             except Failure as failure:
                 unseen[check] = failure.detail
         return Card(weaknesses=merged(found), unseen=unseen, checks=settings.checks)
@@ -136,10 +137,9 @@ def _measured(card: Card) -> Iterator[Measurement]:
         yield Measurement("stewardmon_security_score", float(card.score))
     for check in card.checks:
         label = {"check": check}
-        seen = check not in card.unseen
+        seen, found = check not in card.unseen, card.of(check)
         yield Measurement("stewardmon_security_check_possible", float(seen), label)
-        if seen:
-            found = card.of(check)
+        if seen or found:
             critical = sum(one.critical for one in found)
             yield Measurement("stewardmon_security_findings", float(len(found)), label)
             yield Measurement("stewardmon_security_critical", float(critical), label)

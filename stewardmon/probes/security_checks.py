@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 _NOWHERE: Final = "/api/stewardmon-asks-for-nothing"
 _SCRIPT: Final = re2.compile(r"<script[^>]{0,300}\ssrc=[\"']?([^\"'\s>]{1,300})")
 _SCRIPTS: Final = 8
+# Bytes that are judged: looking for secrets takes 0.2 s a MiB, and an error says it at its start.
+_OF_AN_ERROR: Final = 64 * 1024
+_OF_A_SCRIPT: Final = 512 * 1024
 _REFUSALS: Final = frozenset({401, 403})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NONE: Final = re2.compile(r"(?i)private|no-store|no-cache")
@@ -160,7 +164,7 @@ async def _errors(site: Site) -> AsyncIterator[Weakness]:
         seen.append(("an answer to broken JSON", await _post(site, path, b'{"query": ')))
         seen.append(("a 405", await site.ask(path, method="DELETE")))
     for where, answer in seen:
-        for weakness in judge_error(answer.text, where):
+        for weakness in judge_error(_start(answer, _OF_AN_ERROR), where):
             yield weakness
 
 
@@ -200,22 +204,35 @@ async def _debug(site: Site) -> AsyncIterator[Weakness]:
 
 
 async def _scripts(site: Site) -> AsyncIterator[Weakness]:
-    """Read the front page and the scripts that it loads from its own site."""
+    """Read the front page and the scripts that it loads from its own site, away from the loop.
+
+    Raises Failure at the end where something was too long to be read as a whole.
+    """
     home = await site.get("/")
-    for weakness in judge_script(home.text, "the front page"):
-        yield weakness
+    sources = await asyncio.to_thread(_SCRIPT.findall, _start(home, _OF_A_SCRIPT))
     own = urlsplit(site.settings.url).netloc
-    sources = dict.fromkeys(_SCRIPT.findall(home.text[: 1024 * 1024]))
-    for source in list(sources)[:_SCRIPTS]:
-        url = urljoin(site.settings.url + "/", source)
-        if urlsplit(url).netloc != own:
-            continue
-        answer = await site.ask(url)
-        name = excerpt(urlsplit(url).path, 60)
-        if answer.too_large:
-            raise Failure(Reason.TOO_LARGE, f"{name} is too long to be read")
-        for weakness in judge_script(answer.text, name):
+    urls = [urljoin(site.settings.url + "/", source) for source in dict.fromkeys(sources)]
+    asked = [url for url in urls[:_SCRIPTS] if urlsplit(url).netloc == own]
+    long: list[str] = []
+    for url in ("", *asked):
+        answer = await site.ask(url) if url else home
+        name = excerpt(urlsplit(url).path, 60) if url else "the front page"
+        for weakness in await asyncio.to_thread(_judged, _start(answer, _OF_A_SCRIPT), name):
             yield weakness
+        if len(answer.body) > _OF_A_SCRIPT:
+            long.append(name)
+    if long:
+        detail = f"of {', '.join(long)} only the first {_OF_A_SCRIPT >> 10} KiB were read"
+        raise Failure(Reason.TOO_LARGE, detail)
+
+
+def _judged(text: str, name: str) -> list[Weakness]:
+    return list(judge_script(text, name))
+
+
+def _start(answer: Answer, length: int) -> str:
+    """Return the beginning of a body as text."""
+    return answer.body[:length].decode("utf-8", "replace")
 
 
 async def _cookies(site: Site) -> AsyncIterator[Weakness]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -13,7 +17,13 @@ from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Outcome, Reason, State
-from tests.support.probing import asked, measured
+from stewardmon.probes.failure import Failure
+from stewardmon.probes.progress import Progress
+from stewardmon.probes.rest import Answer, Client
+from stewardmon.probes.security import SecuritySettings
+from stewardmon.probes.security_checks import CHECKS, Site
+from tests.support.probing import CLOCK, asked, measured
+from tests.support.servers import answer, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,3 +109,45 @@ async def test_an_app_that_is_down_has_no_score(platform: Platform) -> None:
     outcome = await look(platform)
     assert (outcome.state, outcome.reason) == (State.DOWN, Reason.REFUSED)
     assert "stewardmon_security_score" not in measured(outcome)
+
+
+KEY = b"sk-proj-aaaabbbbccccddddeeeeffff"
+PAGE = b"<script src=/big.js></script><script src=/small.js></script>"
+
+
+async def _serves_a_long_script(reader: Reader, writer: Writer) -> None:
+    """Serve a page, a script that is too long to be read, and a small one with a key in it."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    bodies = {b"/": PAGE, b"/big.js": b"x" * (513 << 10), b"/small.js": b"key='" + KEY + b"'"}
+    writer.write(answer(body=bodies.get(head.split(b" ")[1], b"{}")))
+    await writer.drain()
+
+
+async def test_a_script_too_long_to_be_read_is_said_and_hides_no_other() -> None:
+    async with serving(_serves_a_long_script) as server:
+        outcome = await asked("security", url=server.url, checks=["scripts"])
+    assert outcome.findings == (
+        "/small.js holds a key of the AI provider (−100)",
+        "scripts was not seen: of /big.js only the first 512 KiB were read",
+    )
+    numbers = measured(outcome)
+    assert numbers["stewardmon_security_critical{check=scripts}"] == 1
+    assert numbers["stewardmon_security_check_possible{check=scripts}"] == 0
+
+
+@pytest.mark.parametrize("check", ["errors", "scripts"])
+async def test_megabytes_are_not_judged_on_the_event_loop(check: str) -> None:
+    settings = SecuritySettings(url="http://app", protected=(), protected_posts=())
+    site = _Flooding(settings, Client(user_agent="test"), Progress(), CLOCK.now())
+    began = thread_time()
+    with suppress(Failure):
+        assert [one async for one in CHECKS[check](site)] == []
+    assert thread_time() - began < 0.3  # seconds of CPU: twice as much and more for five megabytes
+
+
+class _Flooding(Site):
+    """An app whose every page is five megabytes long."""
+
+    async def ask(self, path: str, **_: Any) -> Answer:
+        body = b"e-s;" * (5 << 18)
+        return Answer(where=path, status=200, headers={}, body=body)
