@@ -22,7 +22,7 @@ from stewardmon.domain.notification import Delivery
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine import running
+from stewardmon.engine import evidence, running
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deadman import DeadMan, Ping
 from stewardmon.engine.deliver import Delivering, rates
@@ -57,7 +57,10 @@ from stewardmon.probes import KINDS as PROBE_KINDS
 
 log = structlog.get_logger()
 
-KEEP_AT_LEAST_MS: Final = 20 * 60_000  # charts on pages show a quarter of an hour
+HELD_MS: Final = 6 * 60_000  # of metrics that nobody looks far back at: the lookback, and some
+CHARTED_MS: Final = 20 * 60_000  # what the charts on pages show, and messages about rules
+#: Metrics that pages look back at whatever the rules do.
+CHARTED: Final = ("probe_duration_seconds", "stewardmon_deployment_info")
 PRIME_AT_MOST: Final = timedelta(seconds=10)  # a probe that hangs must not hold up the rules
 HOUSEKEEPING_EVERY: Final = 10.0  # seconds
 
@@ -326,9 +329,7 @@ class App:
         rules = {one.rule.key: one.rule for one in evaluator.rules()}
         self._gatherer.rules = rules
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
-        longer = dict(running.reaches(evaluator.groups))
-        self._series.retention_ms = max(longer.pop("", 0), KEEP_AT_LEAST_MS)
-        self._series.longer = longer
+        self._series.retention_ms, self._series.longer = _memory(evaluator)
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
         self._reports.office = config.reports
@@ -413,7 +414,7 @@ class App:
         while True:
             now_ms = milliseconds(self._clock.now())
             self._series.trim(now_ms)
-            self._evaluating.evaluator.forget(now_ms - KEEP_AT_LEAST_MS)
+            self._evaluating.evaluator.forget(now_ms - CHARTED_MS)
             now = self._clock.now()
             await self._ledger.tend(now=now)
             await self._silences.tend(now=now)
@@ -453,6 +454,23 @@ class App:
 
 def _heartbeats(config: Config) -> list[str]:
     return [spec.name for spec in config.probes if spec.kind == "heartbeat"]
+
+
+def _memory(evaluator: Evaluator) -> tuple[int, Mapping[str, int]]:
+    """Return for how long any metric is held, and which are held longer, in milliseconds.
+
+    What rules measure is drawn too: on pages, and in messages.
+    """
+    measured = {
+        name: reach + CHARTED_MS if name else reach
+        for name, reach in running.reaches(evaluator.groups).items()
+    }
+    evident = running.reaches_of((planned, 0) for planned in evidence.plans())
+    looked_at = {**evident, **dict.fromkeys(CHARTED, CHARTED_MS)}
+    longer = {
+        name: max(measured.get(name, 0), looked_at.get(name, 0)) for name in {*measured, *looked_at}
+    }
+    return max(longer.pop("", 0), HELD_MS), longer
 
 
 def book(config: Config) -> Book:

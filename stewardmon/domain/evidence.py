@@ -46,7 +46,7 @@ class Reading:
     by: str = ""
 
 
-# Ranges are shorter than what memory holds at least, and longer than the slow probes' intervals.
+# Ranges are longer than the slow probes' intervals; memory reaches back for each.
 _SELECT_1: Final = Reading(
     name="the database's own answer to SELECT 1",
     expr="max(last_over_time(stewardmon_pg_query_duration_seconds[5m]))",

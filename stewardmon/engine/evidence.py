@@ -314,6 +314,12 @@ def _noted(lines: Sequence[str], now: datetime) -> Callable[[Incident], Step]:
     return note
 
 
+def plans() -> tuple[Plan, ...]:
+    """Return every expression that evidence may ask: what memory must reach back for."""
+    readings = (reading for found in evidence.READINGS.values() for reading in found)
+    return tuple(_planned(reading.expr) for reading in readings)
+
+
 @lru_cache(maxsize=64)
 def _planned(text: str) -> Plan:
     return plan(text)

@@ -93,14 +93,21 @@ def reaches(groups: Iterable[RunningGroup]) -> Mapping[str, int]:
 
     Under "" stands how far selectors look that name no metric: that holds for every metric.
     """
+    return reaches_of(
+        (planned, group.group.query_offset // MILLISECOND)
+        for group in groups
+        for running in group.rules
+        for planned in _plans(running)
+    )
+
+
+def reaches_of(plans: Iterable[tuple[Plan, int]]) -> Mapping[str, int]:
+    """Return how far back expressions look, asked so many milliseconds late, by metric name."""
     longest: dict[str, int] = {}
-    for group in groups:
-        for running in group.rules:
-            for planned in _plans(running):
-                for matchers, reach_ms in zip(planned.selectors, planned.reaches, strict=True):
-                    name = metric_name(matchers)
-                    back_ms = reach_ms + group.group.query_offset // MILLISECOND
-                    longest[name] = max(longest.get(name, 0), back_ms)
+    for planned, late_ms in plans:
+        for matchers, reach_ms in zip(planned.selectors, planned.reaches, strict=True):
+            name = metric_name(matchers)
+            longest[name] = max(longest.get(name, 0), reach_ms + late_ms)
     return longest
 
 

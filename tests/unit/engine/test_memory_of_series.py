@@ -10,6 +10,7 @@ from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.record import Recorder
 from stewardmon.engine.running import prepare, reaches
 from stewardmon.stores.memory import MemoryHistory
+from tests.support.daemon import ALERTS, running
 from tests.support.virtual import VirtualClock
 
 MINUTE = 60_000
@@ -67,3 +68,12 @@ async def test_after_a_restart_each_metric_comes_back_as_far_as_it_is_looked_at(
     held = {one.labels.value(NAME): len(one.times) for one in store.select(())}
     assert held == {"slow": len(points), "quick": 6}
     assert count == len(points) + 6
+
+
+async def test_the_daemon_holds_long_what_is_looked_at_and_the_rest_for_minutes() -> None:
+    async with running(alerts=ALERTS) as daemon:
+        held = daemon.running.live.series.held_ms
+        assert held("probe_success") == (5 + 20) * MINUTE
+        assert held("probe_duration_seconds") == 20 * MINUTE
+        assert held("pg_stat_database_blks_hit") >= 15 * MINUTE
+        assert held("probe_http_version") == 6 * MINUTE
