@@ -9,7 +9,7 @@ from pydantic import PlainValidator
 
 from stewardmon.probes.endpoint import ascii_host
 
-SERIES: Final = "stewardmon_probe_phase_seconds"
+SERIES: Final = "stewardmon_net_duration_seconds"
 
 
 @dataclass(frozen=True, slots=True)

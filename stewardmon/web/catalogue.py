@@ -43,6 +43,7 @@ _KNOWN: Final[Mapping[str, str]] = {
     "pg_stat_activity_max_tx_duration": "Age of the longest running transaction in seconds.",
     "stewardmon_pg_encrypted": "1 when the connection to the database is encrypted, else 0.",
     "stewardmon_pg_query_duration_seconds": "Time of the probe's own query.",
+    "stewardmon_net_duration_seconds": "Time of each phase of a TCP, TLS or DNS probe.",
     "stewardmon_pg_duration_seconds": "Time of each phase of asking the database.",
     "stewardmon_pg_read_only": "1 when the database takes no writes, else 0.",
     # openai

@@ -121,3 +121,18 @@ class _Gaps:
             before = perf_counter()
             await asyncio.get_running_loop().run_in_executor(None, lambda: None)
             self.seen.append(perf_counter() - before)
+
+
+def test_no_probe_writes_a_series_under_the_name_of_a_metric_of_ours() -> None:
+    """Two families of one name make a scrape unreadable: a kind's own names are its own."""
+    from pathlib import Path
+
+    from stewardmon import metrics, probes
+
+    families = {
+        family.name
+        for registry in (metrics.REGISTRY, metrics.PROBE_REGISTRY)
+        for family in registry.collect()
+    }
+    sources = "".join(one.read_text() for one in Path(probes.__file__).parent.rglob("*.py"))
+    assert not [name for name in families if f'"{name}"' in sources]

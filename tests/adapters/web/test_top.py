@@ -11,6 +11,7 @@ from rich.console import Console
 
 from stewardmon.cli import stewardmon
 from stewardmon.cli.top import screen
+from stewardmon.errors import StewardmonError
 from tests.support.site import TOKEN, Site
 from tests.support.waiting import until_async
 
@@ -68,9 +69,10 @@ async def test_an_outage_comes_first_with_its_incident(site: Site) -> None:
 
 
 async def test_where_nothing_listens_it_is_one_sentence(site: Site) -> None:
-    from stewardmon.cli import run
-
-    assert await asyncio.to_thread(run, ["top", "--url", "http://127.0.0.1:1"]) == 1
+    said = await top("http://127.0.0.1:1")
+    assert said.exit_code == 1
+    assert isinstance(said.exception, StewardmonError)
+    assert "no stewardmon answers at http://127.0.0.1:1" in str(said.exception)
 
 
 def test_brackets_in_a_title_are_text() -> None:
