@@ -10,7 +10,7 @@ WORKERS ?= auto
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check -q install
 CODE = stewardmon tests $(wildcard bench dashboards/*.py tools/*.py)
 
-.PHONY: demo run test coverage lint bench venv peers format lock help
+.PHONY: demo run test coverage lint bench screenshots venv peers format lock help
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make coverage   the same, and which lines of stewardmon/ no test runs'
 	@echo 'make lint   style, types and layers'
 	@echo 'make bench  measure, against the peers'
+	@echo 'make screenshots   every page, light and dark, desktop and phone: ARGS="status incident"'
 
 demo: $(VENV)/.runtime
 	@$(VENV)/bin/stewardmon demo $(ARGS)
@@ -42,6 +43,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev peers
 	@$(VENV)/bin/python -m bench $(ARGS)
+
+screenshots: $(VENV)/.dev peers
+	@$(VENV)/bin/python -m tools.screenshots $(ARGS)
 
 venv: $(VENV)/.dev
 

@@ -1,7 +1,8 @@
 """Screenshots of every page, light and dark, on a desk and on a phone: `make screenshots`.
 
 A real daemon with scripted targets and a quarter of invented history is served on loopback and
-looked at with Debian's Chromium. The pictures go to screenshots/PAGE-SCHEME-SCREEN.png.
+looked at with Debian's Chromium. The pictures go to screenshots/PAGE-SCHEME-SCREEN.png; what README
+shows goes to docs/, as much as fits on the screen.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +25,20 @@ from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Event, EventKind, Incident, IncidentState
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.policy import Policy
+from stewardmon.domain.report import ReportKind
+from stewardmon.settings import Secret
 from stewardmon.stores.memory import MemoryHistory, MemoryStore
+from stewardmon.web.guard import Access
 from tests.support.daemon import ONCALL
 from tests.support.site import TOKEN, Site, serving
 from tests.support.virtual import VirtualClock
 
 FOLDER: Final = Path("screenshots")
+#: What README shows, by page, scheme and screen.
+SHOWN: Final[Mapping[tuple[str, str, str], Path]] = {
+    ("status", "dark", "phone"): Path("docs/status-phone.png"),
+    ("incident", "light", "desktop"): Path("docs/incident-desktop.png"),
+}
 SCREENS: Final[Mapping[str, tuple[ViewportSize, float]]] = {
     "desktop": (ViewportSize(width=1280, height=900), 1),
     "phone": (ViewportSize(width=390, height=844), 2),
@@ -58,8 +68,10 @@ async def main(only: frozenset[str]) -> None:
     history, store = MemoryHistory(keep=timedelta(days=400)), MemoryStore()
     await _invent_samples(history, clock.now())
     await _invent_incidents(store, clock.now())
+    world: Any = {"history": history, "store": store, "clock": clock}
+    access = Access(token=Secret(TOKEN), public_status=True)
     async with (
-        serving(history=history, store=store, alerts=ALERTS, oncall=_oncall(), clock=clock) as site,
+        serving(access=access, alerts=ALERTS, oncall=_oncall(), **world) as site,
         async_playwright() as playwright,
     ):
         chromium = shutil.which("chromium")
@@ -74,8 +86,15 @@ async def main(only: frozenset[str]) -> None:
 
 async def _walk(site: Site, browser: Browser, only: frozenset[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
+    live = site.daemon.running.live
+    await live.deploys.mark("v2.4.1", by="dev-a", note="", now=live.clock.now())
+    report = await live.reports.reporter.make(
+        ReportKind.WEEKLY, live.clock.now(), zone=live.reports.office.zone
+    )
+    live.reports.keep(report)
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
+    await site.daemon.note(by="dev-a", text="public: We know, and are on it.")
     await asyncio.sleep(12)  # so that the chart shows the fall
     pages = {
         "status": "/",
@@ -86,6 +105,11 @@ async def _walk(site: Site, browser: Browser, only: frozenset[str]) -> None:
         "oncall": "/oncall",
         "silences": "/silences",
         "history": "/history",
+        "reports": "/reports",
+        "report": f"/reports/{report.id}",
+        "messages": "/messages",
+        "mail": "/messages/page/mail",
+        "public": "/status",
         "sign-in": "/sign-in",
     }
     for scheme in ("light", "dark"):
@@ -97,12 +121,14 @@ async def _walk(site: Site, browser: Browser, only: frozenset[str]) -> None:
             await page.get_by_label("Token").fill(TOKEN)
             await page.get_by_role("button", name="Sign in").click()
             await page.get_by_role("button", name="Sign out").wait_for()
-            for name, path in pages.items():
+            for name, address in pages.items():
                 if not only or name in only:
-                    await page.goto(site.url + path)
-                    await page.screenshot(
-                        path=FOLDER / f"{name}-{scheme}-{screen}.png", full_page=True
-                    )
+                    await page.goto(site.url + address)
+                    path = FOLDER / f"{name}-{scheme}-{screen}.png"
+                    await page.screenshot(path=path, full_page=True)
+                    if shown := SHOWN.get((name, scheme, screen)):
+                        shown.parent.mkdir(exist_ok=True)
+                        await page.screenshot(path=shown, scale="css")
             await page.close()
 
 
@@ -111,6 +137,7 @@ async def _invent_samples(history: MemoryHistory, now: datetime) -> None:
     chance = random.Random(3)
     for job, speed in SPEEDS.items():
         own = {"job": job, "instance": job, "probe": job}
+        up = Labels({NAME: "pg_up", **own})
         points: dict[Labels, list[tuple[int, float]]] = {}
         at, end = now - timedelta(days=88), now
         while at < end:
@@ -128,6 +155,8 @@ async def _invent_samples(history: MemoryHistory, now: datetime) -> None:
             for phase, share in PHASES.items() if job == "app" and not bad else ():
                 labels = Labels({NAME: "probe_http_duration_seconds", **own, "phase": phase})
                 found[labels] = took * share
+            if job == "database" and back < 1:
+                found[up] = 1.0
             for labels, value in found.items():
                 points.setdefault(labels, []).append((milliseconds(at), value))
             at += timedelta(minutes=5) if back >= 2 else timedelta(seconds=15)
@@ -171,8 +200,8 @@ def _oncall() -> str:
     )
     names = {"A": "Ada Weber", "S": "Sven Olsen", "L": "Lea Marin", "C": "Chris Tan"}
     text = ONCALL.replace("policies:", rotation, 1).replace("page: [dev-a]", "page: [primary]")
-    for letter, name in names.items():
-        text = text.replace(f"name: {letter},", f"name: {name},")
+    for (letter, name), end in product(names.items(), (",", "\n")):
+        text = text.replace(f"name: {letter}{end}", f"name: {name}{end}")
     return text
 
 

@@ -12,6 +12,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 
+from stewardmon.domain.report import ReportKind
+from stewardmon.settings import Secret
+from stewardmon.web.guard import Access
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.site import TOKEN, Site, serving
 
@@ -22,7 +25,18 @@ groups:
     - {alert: "Database Issues", expr: "pg_up == 0", annotations: {summary: "no database"}}
     - {alert: "Slow", expr: "quantile_over_time(0.95, probe_duration_seconds[2m]) > 5", for: 5m}
 """
-PAGES = ("/", "/rules", "/oncall", "/silences", "/history", "/reports", "/probes/app", "/sign-in")
+PAGES = (
+    "/",
+    "/rules",
+    "/oncall",
+    "/silences",
+    "/history",
+    "/reports",
+    "/messages",
+    "/probes/app",
+    "/status",
+    "/sign-in",
+)
 
 
 @dataclass
@@ -49,7 +63,8 @@ class Heard:
 @pytest_asyncio.fixture
 async def site() -> AsyncIterator[Site]:
     """A daemon whose database can go down."""
-    async with serving(alerts=ALERTS) as served:
+    access = Access(token=Secret(TOKEN), public_status=True)
+    async with serving(alerts=ALERTS, access=access) as served:
         yield served
 
 
@@ -193,23 +208,46 @@ async def test_everything_works_without_javascript(site: Site, desktop: Page) ->
         await expect(page.get_by_text("written without a script")).to_be_visible()
 
 
+async def _report(site: Site) -> str:
+    """Make the day's report and return its address."""
+    live = site.daemon.running.live
+    reports = live.reports
+    made = await reports.reporter.make(ReportKind.DAILY, live.clock.now(), zone=reports.office.zone)
+    reports.keep(made)
+    return f"/reports/{made.id}"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_axe_finds_no_fault_and_nothing_is_wider_than_the_screen(
+async def test_axe_finds_no_fault_nothing_is_too_wide_and_no_page_complains(
     site: Site, desktop: Page, scheme: Any, viewport: ViewportSize
 ) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+    heard = Heard()
+    heard.listen(desktop)
     await _sign_in(desktop, site)
     await desktop.emulate_media(color_scheme=scheme)
     await desktop.set_viewport_size(viewport)
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
     link = f"/ack/{site.links.token(ident, 'dev-a')}"
-    for path in (*PAGES, f"/incidents/{ident}", link, "/nothing"):
+    for path in (*PAGES, f"/incidents/{ident}", link, await _report(site)):
         await desktop.goto(site.url + path)
-        await desktop.evaluate(axe)
-        found = (await desktop.evaluate("axe.run()"))["violations"]
-        faults = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
-        assert faults == [], path
-        wide = await desktop.evaluate("document.documentElement.scrollWidth")
-        assert wide <= viewport["width"], path
+        await _is_sound(desktop, axe, path, viewport)
+    assert heard.complaints == []
+    await desktop.goto(f"{site.url}/nothing")
+    await _is_sound(desktop, axe, "/nothing", viewport)
+
+
+async def _is_sound(page: Page, axe: str, path: str, viewport: ViewportSize) -> None:
+    await page.evaluate(axe)
+    found = (await page.evaluate("axe.run({resultTypes: ['violations']})"))["violations"]
+    faults = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+    assert faults == [], path
+    wide = await page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= viewport["width"], path
+    for link in await page.locator("nav[aria-label=Pages] a").all():
+        box = await link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, path
+        assert box["x"] + box["width"] <= viewport["width"], path

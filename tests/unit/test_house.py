@@ -127,7 +127,7 @@ def test_no_committed_file_names_a_registry_or_this_machine() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "test", "lint", "bench"])
+@pytest.mark.parametrize("verb", ["demo", "run", "test", "lint", "bench", "screenshots"])
 def test_make_knows_the_verb(verb: str) -> None:
     done = subprocess.run(
         ["make", "-n", verb], cwd=ROOT, capture_output=True, text=True, check=False

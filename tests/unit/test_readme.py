@@ -106,3 +106,10 @@ def test_every_kind_command_and_runbook_of_the_table_exists() -> None:
             assert rest[0] in command.commands, code
         elif verb == "preflight":
             assert set(rest) <= set(CHECK_LISTS), code
+
+
+def test_every_picture_that_readme_shows_is_there_and_small() -> None:
+    pictures = re.findall(r'src="(docs/[\w-]+\.png)"', README)
+    assert len(pictures) >= 2
+    for path in pictures:
+        assert (ROOT / path).stat().st_size < 150_000, path
