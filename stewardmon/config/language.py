@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from stewardmon.domain.condition import Compiled, compile_condition
 from stewardmon.domain.template import compile_template
 from stewardmon.domain.vocabulary import BUILT_IN, Vocabulary
 from stewardmon.errors import ExpressionError
-from stewardmon.promql import ValueType, plan, threshold
+from stewardmon.promql import ValueType, check_horizon, plan, threshold
 
 __all__ = [
     "BUILT_IN",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _A_WINDOW = "5m"
+HELD: Final = timedelta(days=400)  # as long as history keeps its roll-ups where nobody says more
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Compared:
 def with_word(vocabulary: Vocabulary, name: str, expr: str, unit: str, about: str) -> Vocabulary:
     """Return the vocabulary with one word more. Raises ExpressionError for what is no PromQL."""
     more = vocabulary.with_word(name, expr, unit, about)
-    plan(expr.replace("$window", _A_WINDOW).replace("$selector", ""))
+    check_horizon(plan(expr.replace("$window", _A_WINDOW).replace("$selector", "")), HELD)
     return more
 
 
@@ -67,6 +69,7 @@ def read_expression(text: str) -> Compared:
             f"a rule wants an instant vector or a number, and this is a {planned.value_type.value}",
             column=1,
         )
+    check_horizon(planned, HELD)
     found = threshold(planned)
     return Compared(found.subject, found.operator, found.number) if found else Compared()
 

@@ -17,6 +17,7 @@ from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.positions import place_in
 from stewardmon.config.types import Duration, Settings
 from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.errors import ExpressionError
 
@@ -64,6 +65,12 @@ def read_groups(root: Entries, source: Source, *, taken: frozenset[str]) -> tupl
                 place, f"two groups are called {entry.name!r}: the first is in line {first.line}"
             )
         seen.setdefault(entry.name, place)
+        if entry.query_offset > language.HELD:
+            source.add(
+                node.keys["query_offset"],
+                "query_offset is further back than history is kept: at most "
+                f"{format_duration(language.HELD)}",
+            )
         groups.append(_group(entry, node, source))
     return tuple(groups)
 

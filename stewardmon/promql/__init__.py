@@ -10,6 +10,7 @@ function's state: `engine.instant(planned, at_ms, windows=windows)`.
 """
 
 from stewardmon.promql.engine import Engine
+from stewardmon.promql.horizon import check_horizon
 from stewardmon.promql.limits import Limits
 from stewardmon.promql.nodes import Expr, ValueType
 from stewardmon.promql.parser import parse
@@ -31,6 +32,7 @@ __all__ = [
     "ValueType",
     "Vector",
     "Windows",
+    "check_horizon",
     "parse",
     "plan",
     "span_of",
