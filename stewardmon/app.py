@@ -328,7 +328,7 @@ class App:
         evaluator = self._evaluating.evaluator
         rules = {one.rule.key: one.rule for one in evaluator.rules()}
         self._gatherer.rules = rules
-        self._responder.facts = FactFinder(rules, evaluator.engine, self._clock)
+        self._responder.facts = FactFinder(rules, evaluator.engine, self._clock, Pace())
         self._series.retention_ms, self._series.longer = _memory(evaluator)
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from time import perf_counter
 from typing import Final
 
 from stewardmon.clock import milliseconds
@@ -15,7 +16,8 @@ from stewardmon.domain.notices import Facts
 from stewardmon.domain.notification import COURSE
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.runbooks import runbook
-from stewardmon.errors import StewardmonError
+from stewardmon.engine.pace import SLICE, Pace, rest_ms
+from stewardmon.errors import OverdueError, StewardmonError
 from stewardmon.ports import Clock
 from stewardmon.promql import Engine, plan
 
@@ -26,10 +28,14 @@ SPAN_MS: Final = COURSE // timedelta(milliseconds=1)
 class FactFinder:
     """Answers, for a page, what the value is, what it was held against, and how it came there."""
 
-    def __init__(self, rules: Mapping[str, AlertRule], engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, rules: Mapping[str, AlertRule], engine: Engine, clock: Clock, pace: Pace
+    ) -> None:
         self._rules = rules
         self._engine = engine
         self._clock = clock
+        self._pace = pace
+        self._rests_until_ms: dict[str, int] = {}
 
     def __call__(self, alert: Alert) -> Facts:
         """Return the facts of one alert; those of an alert from outside are few."""
@@ -50,14 +56,22 @@ class FactFinder:
     def _course(self, rule: AlertRule, alert: Alert) -> tuple[float | None, ...]:
         """Return the rule's subject over the last COURSE; nothing where that fails.
 
-        A page must go out whatever the chart does, so a failing query is an empty chart.
+        A page must go out whatever the chart does, so a failing query is an empty chart. One that
+        takes longer than a rule may is not tried again before the rest that a rule would have.
         """
-        if rule.subject is None:
-            return ()
         end = milliseconds(self._clock.now())
+        if rule.subject is None or end < self._rests_until_ms.get(rule.key, 0):
+            return ()
         step = SPAN_MS // SHOWN
+        started = perf_counter()
+        self._pace.begin()
         try:
-            result = self._engine.range(plan(rule.subject), end - SPAN_MS, end, step)
+            result = self._engine.range(
+                plan(rule.subject), end - SPAN_MS, end, step, expired=self._pace.expired
+            )
+        except OverdueError:
+            self._rests_until_ms[rule.key] = end + rest_ms(max(SLICE, perf_counter() - started))
+            return ()
         except StewardmonError:
             return ()
         for labels, points in result.series:
