@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from shutil import get_terminal_size
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from stewardmon.cli.client import Daemon, with_daemon
 from stewardmon.errors import StewardmonError
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
 _COURSE: Final = timedelta(minutes=15)
 _POINTS: Final = 30
+_CLEAR: Final = "\x1b[H\x1b[2J"  # home, and everything gone (ECMA-48)
 #: Colour never alone: each state has its sign and its word.
 _SIGNS: Final = {
     "up": ("●", "green"),
@@ -26,10 +25,11 @@ _SIGNS: Final = {
     "misconfigured": ("⚠", "yellow"),
     "unknown": ("?", "bright_black"),
 }
-_TONES: Final = {"fine": "green", "poor": "yellow", "bad": "red", "taken": "cyan", "none": "white"}
+_TONES: Final = {"fine": "green", "poor": "yellow", "bad": "red", "taken": "cyan"}
 _WORST_FIRST: Final = ("down", "misconfigured", "degraded", "unknown", "up")
 
 Json = Mapping[str, Any]
+Cell = str | tuple[str, str]  # a text, or a text and its colour
 
 
 @click.command()
@@ -39,22 +39,18 @@ Json = Mapping[str, Any]
 @with_daemon
 def command(daemon: Daemon, *, every: float, once: bool) -> None:
     """Show what the status page shows, brought up to date until you press Ctrl-C."""
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    console = Console()
-    first = screen(look(daemon))
-    if once or not console.is_terminal:
-        console.print(first)
+    shown = screen(look(daemon), width=get_terminal_size((100, 24)).columns)
+    if once or not sys.stdout.isatty():
+        click.echo(shown)
         return
     waiting = Event()
-    with Live(first, console=console, screen=True, auto_refresh=False) as shown:
-        while not waiting.wait(every):
-            try:
-                shown.update(screen(look(daemon)), refresh=True)
-            except StewardmonError as error:
-                shown.update(Text(str(error), style="red"), refresh=True)
+    while True:
+        click.echo(_CLEAR + shown)
+        waiting.wait(every)
+        try:
+            shown = screen(look(daemon), width=get_terminal_size().columns)
+        except StewardmonError as error:
+            shown = click.style(str(error), fg="red")
 
 
 def look(daemon: Daemon) -> dict[str, Any]:
@@ -75,71 +71,67 @@ def look(daemon: Daemon) -> dict[str, Any]:
     return {"status": status, "oncall": daemon.get("/api/oncall"), "courses": courses}
 
 
-def screen(seen: Json) -> RenderableType:
-    """Return everything as rich draws it, the most urgent first."""
-    from rich.console import Group
-    from rich.text import Text
-
+def screen(seen: Json, *, width: int) -> str:
+    """Return everything as lines of at most `width` columns, the most urgent first."""
     status = seen["status"]
     now = datetime.fromisoformat(status["now"])
-    head = Text(status["headline"], style=f"bold {_TONES.get(status['tone'], 'white')}")
-    parts: list[RenderableType] = [head, Text()]
+    parts = [[click.style(status["headline"], fg=_TONES.get(status["tone"]), bold=True)]]
     if status["incidents"]:
-        parts += [_incidents(status["incidents"], now), Text()]
-    parts += [_probes(status["probes"], seen["courses"]), Text()]
+        parts.append(_incidents(status["incidents"], now, width))
+    parts.append(_probes(status["probes"], seen["courses"], width))
     if seen["oncall"]["rotations"]:
-        parts += [_oncall(seen["oncall"]), Text()]
-    parts.append(Text(_own(status, now), style="bright_black"))
-    return Group(*parts)
+        parts.append(_oncall(seen["oncall"], width))
+    parts.append(list(_own_words(status, now)))
+    return "\n\n".join("\n".join(lines) for lines in parts)
 
 
-def _incidents(incidents: Sequence[Json], now: datetime) -> Table:
-    table = _table("Incident", "Severity", "State", "Since", "Level", "Title")
+def _incidents(incidents: Sequence[Json], now: datetime, width: int) -> list[str]:
+    rows: list[tuple[Cell, ...]] = []
     for one in incidents:
         opened = datetime.fromisoformat(one["opened_at"])
         by = f" by {one['acknowledged_by']}" if one["acknowledged_by"] else ""
-        _add(
-            table,
-            one["id"],
-            (one["severity"], "red" if one["severity"] == "critical" else "yellow"),
-            f"{one['state']}{by}",
-            _ago(now - opened),
-            str(one["reached_level"] or ""),
-            one["title"],
+        rows.append(
+            (
+                one["id"],
+                (one["severity"], "red" if one["severity"] == "critical" else "yellow"),
+                f"{one['state']}{by}",
+                _ago(now - opened),
+                str(one["reached_level"] or ""),
+                one["title"],
+            )
         )
-    return table
+    return _table(("Incident", "Severity", "State", "Since", "Level", "Title"), rows, width)
 
 
-def _probes(probes: Sequence[Json], courses: Mapping[str, Sequence[float]]) -> Table:
+def _probes(
+    probes: Sequence[Json], courses: Mapping[str, Sequence[float]], width: int
+) -> list[str]:
     from stewardmon.domain.display import sparkline
 
-    table = _table("Probe", "Job", "State", "Time", "15 minutes", "What it says")
+    rows: list[tuple[Cell, ...]] = []
     for one in sorted(probes, key=lambda probe: _WORST_FIRST.index(probe["state"])):
         sign, colour = _SIGNS[one["state"]]
         seconds = one.get("duration_seconds")
         detail = one["detail"] if one["state"] != "up" else ""
-        _add(
-            table,
-            one["probe"],
-            one["job"],
-            (f"{sign} {one['state']}", colour),
-            "" if seconds is None else f"{seconds * 1000:,.0f} ms",
-            sparkline(courses.get(one["probe"], ())),
-            " ".join(filter(None, (one["reason"] if one["reason"] != "ok" else "", detail))),
+        rows.append(
+            (
+                one["probe"],
+                one["job"],
+                (f"{sign} {one['state']}", colour),
+                "" if seconds is None else f"{seconds * 1000:,.0f} ms",
+                sparkline(courses.get(one["probe"], ())),
+                " ".join(filter(None, (one["reason"] if one["reason"] != "ok" else "", detail))),
+            )
         )
-    return table
+    return _table(("Probe", "Job", "State", "Time", "15 minutes", "What it says"), rows, width)
 
 
-def _oncall(oncall: Json) -> Table:
-    table = _table("Rotation", "On call", "Until", "Next")
+def _oncall(oncall: Json, width: int) -> list[str]:
+    rows: list[tuple[Cell, ...]] = []
     for one in oncall["rotations"]:
         until = "" if one["until"] is None else one["until"][:16].replace("T", " ")
-        _add(table, one["rotation"], one["name"] or "nobody", until, one["next"] or "nobody")
-    return table
-
-
-def _own(status: Json, now: datetime) -> str:
-    return "; ".join(_own_words(status, now))
+        rows.append((one["rotation"], one["name"] or "nobody", until, one["next"] or "nobody"))
+    return _table(("Rotation", "On call", "Until", "Next"), rows, width)
 
 
 def _own_words(status: Json, now: datetime) -> Iterator[str]:
@@ -152,22 +144,25 @@ def _own_words(status: Json, now: datetime) -> Iterator[str]:
         yield f"{status['waiting_messages']} messages wait to be sent"
 
 
-def _table(*columns: str) -> Table:
-    from rich.table import Table
+def _table(heads: Sequence[str], rows: Sequence[tuple[Cell, ...]], width: int) -> list[str]:
+    """Return aligned columns; what does not fit into the width is cut off at the end."""
+    cells = [[_pair(cell) for cell in row] for row in (tuple(heads), *rows)]
+    rooms = [max(len(row[place][0]) for row in cells) for place in range(len(heads))]
+    lines = []
+    for number, row in enumerate(cells):
+        left, shown = width, ""
+        for (text, colour), room in zip(row, rooms, strict=True):
+            part = f"{text:<{room}}  "[: max(0, left)]
+            shown += click.style(part, fg=colour or None, bold=number == 0)
+            left -= len(part)
+        lines.append(shown)
+    return lines
 
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name in columns[:-1]:
-        table.add_column(name, no_wrap=True)
-    table.add_column(columns[-1], overflow="ellipsis", no_wrap=True, ratio=1)
-    return table
 
-
-def _add(table: Table, *cells: str | tuple[str, str]) -> None:
-    """Add a row; what stands in a cell is text, never rich's markup."""
-    from rich.text import Text
-
-    pairs = ((cell, "") if isinstance(cell, str) else cell for cell in cells)
-    table.add_row(*(Text(text, style=style) for text, style in pairs))
+def _pair(cell: Cell) -> tuple[str, str]:
+    """Return the text on one line, and its colour."""
+    text, colour = (cell, "") if isinstance(cell, str) else cell
+    return " ".join(text.split()), colour
 
 
 def _ago(passed: timedelta) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import Any
 
+import click
 from click.testing import CliRunner, Result
-from rich.console import Console
 
 from stewardmon.cli import stewardmon
 from stewardmon.cli.top import screen
@@ -38,9 +37,7 @@ async def top(url: str) -> Result:
 
 def drawn(width: int = 100, **changes: Any) -> str:
     seen = {"status": {**QUIET, **changes}, "oncall": {"rotations": []}, "courses": {}}
-    out = io.StringIO()
-    Console(file=out, width=width).print(screen(seen))
-    return out.getvalue()
+    return click.unstyle(screen(seen, width=width))
 
 
 async def test_it_says_what_the_page_says(site: Site) -> None:
