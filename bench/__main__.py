@@ -30,7 +30,7 @@ PEERS: Final = (
     "prometheus", "prometheus-blackbox-exporter", "prometheus-alertmanager", "vmalert",
 )  # fmt: skip
 #: Those that name their figures; the others print, and their exit code says what is to be said.
-WITH_FIGURES: Final = frozenset({"start", "rules", "stack", "scale", "replay"})
+WITH_FIGURES: Final = frozenset({"start", "rules", "stack", "scale", "replay", "web"})
 
 
 def commands(seconds: float) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ from stewardmon.web.rules import described
 BEFORE: Final = timedelta(minutes=15)  # of the chart ahead of the opening: how it used to be
 AFTER: Final = timedelta(minutes=5)
 SHOWN_LINES: Final = 5
+DEPLOYS: Final = 3  # of those before the opening: what changed last is asked first
 SHOWN_EVENTS: Final = 300
 SHOWN_ALERTS: Final = 50
 _TONES: Final = ("one", "two", "three", "four", "five")
@@ -256,7 +257,17 @@ async def _chart(
     end = now if incident.open else min(now, (incident.resolved_at or now) + AFTER)
     span = Span.until(end, min(end - begun, recall.LONGEST))
     found = await recall.expression(live, rule.subject, span)
-    return drawn(rule, _nearest(found, labels), events, span)
+    happened = (*_deploys_before(live, incident), *events)
+    return drawn(rule, _nearest(found, labels), happened, span)
+
+
+def _deploys_before(live: Live, incident: Incident) -> list[Event]:
+    """Return the last deploys before an incident: its timeline holds only those since."""
+    found = [one for one in live.deploys.listed() if one.at < incident.opened_at]
+    return [
+        Event(incident=incident.id, at=one.at, kind=EventKind.DEPLOY, detail=one.described())
+        for one in found[-DEPLOYS:]
+    ]
 
 
 def drawn(
@@ -325,11 +336,17 @@ def _marks(events: Iterable[Event], scale: charts.Scale, span: Span) -> tuple[ch
         charts.Mark(
             x=scale.x(milliseconds(event.at)),
             kind=_MARKED[event.kind],
-            text=f"{event.at:%H:%M:%S} {WORDS[event.kind].lower()}",
+            text=f"{event.at:%H:%M:%S} {_marked(event)}",
         )
         for event in events
         if event.kind in _MARKED and span.start_ms <= milliseconds(event.at) <= span.end_ms
     )[:12]
+
+
+def _marked(event: Event) -> str:
+    if event.kind is EventKind.DEPLOY:
+        return event.detail.partition(": ")[0]  # the version, without the note
+    return WORDS[event.kind].lower()
 
 
 def _bands(events: Iterable[Event], scale: charts.Scale, span: Span) -> tuple[charts.Band, ...]:

@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from stewardmon.cli import stewardmon
+from stewardmon.clock import milliseconds
+from stewardmon.domain.labels import NAME, Labels
 from tests.support.site import TOKEN, Site
 
 
@@ -30,6 +32,21 @@ async def test_a_deploy_is_a_line_in_open_incidents_and_on_charts(site: Site) ->
         query = {"query": 'stewardmon_deployment_info{version="1.5.0"}'}
         found = (await client.get("/api/v1/query", params=query)).json()["data"]["result"]
         assert len(found) == 1
+
+
+async def test_the_chart_of_an_incident_shows_the_deploys_before_it(site: Site) -> None:
+    live = site.daemon.running.live
+    now_ms = milliseconds(live.clock.now())
+    course = [(now_ms - back * 15_000, 1.0) for back in range(20, 0, -1)]
+    await site.daemon.history.write([(Labels({NAME: "pg_up", "probe": "standby"}), course)])
+    for number in range(4):
+        await live.deploys.mark(f"1.{number}", by="ci", note="a secret plan", now=live.clock.now())
+    site.daemon.platform.database.goes_down()
+    ident = await site.incident()
+    async with site.client() as client:
+        page = (await client.get(f"/incidents/{ident}")).text
+    shown = [number for number in range(4) if f"version 1.{number} was deployed</title>" in page]
+    assert shown == [1, 2, 3]
 
 
 async def test_the_command_tells_it_too(site: Site) -> None:
