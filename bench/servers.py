@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 
 def free_port() -> int:
@@ -18,7 +19,26 @@ def free_port() -> int:
     return port
 
 
-class Target:
+class _End(ABC):
+    """What both ends do: they listen within their block and no longer, however it ends."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Listen."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Listen no more."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Target(_End):
     """Answers every request at once: 200, or 503 while `down`; counts them."""
 
     def __init__(self) -> None:
@@ -59,7 +79,7 @@ class Target:
             writer.close()
 
 
-class Receiver:
+class Receiver(_End):
     """Takes webhooks: every message with the instant it came."""
 
     def __init__(self) -> None:

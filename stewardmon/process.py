@@ -77,20 +77,23 @@ async def daemon(
     touches nothing. Of several daemons on one PostgreSQL the others wait here until they may lead.
     Raises DeposedError when this one has led and another does now.
     """
-    clock = clock or SystemClock()
-    listening = bind(runtime.host, runtime.port)
+    with bind(runtime.host, runtime.port) as listening:
+        async with _served(runtime, listening, load_config, clock or SystemClock()) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _served(
+    runtime: Runtime, listening: socket.socket, load_config: Callable[[], Config], clock: Clock
+) -> AsyncIterator[Running]:
     port = listening.getsockname()[1]
     host = f"[{runtime.host}]" if ":" in runtime.host else runtime.host
     url = f"http://{host}:{port}"
-    try:
-        config = load_config()
-        store, history = open_store(runtime.state)
-        await store.open()
-        await history.open()
-        right = await _led(store, clock)
-    except BaseException:
-        listening.close()
-        raise
+    config = load_config()
+    store, history = open_store(runtime.state)
+    await store.open()
+    await history.open()
+    right = await _led(store, clock)
     public = runtime.public_url or url
     links = Links(await _link_secret(store), public, clock)
     app = App(
@@ -125,7 +128,6 @@ async def daemon(
     finally:
         await app.close()
         await right.release()
-        listening.close()
 
 
 async def _led(store: Store, clock: Clock) -> Leadership:

@@ -100,88 +100,80 @@ async def test_every_mistake_is_said_at_once_with_its_place(tmp_path: Path) -> N
 
 
 async def test_a_second_daemon_on_one_state_is_refused(tmp_path: Path) -> None:
-    app = Target()
-    await app.open()
-    rules = _rules(tmp_path, target=app.url)
-    async with stewardmon(tmp_path, rules):
-        code, said = await _run(
-            "run", "--rules", str(rules), "--state", str(tmp_path / "state.db"),
-            "--listen", "127.0.0.1:0", cwd=tmp_path,
-        )  # fmt: skip
-    await app.close()
-    assert code == 1
-    assert "Traceback" not in said
-    assert "state.db" in said
+    async with Target() as app:
+        rules = _rules(tmp_path, target=app.url)
+        async with stewardmon(tmp_path, rules):
+            code, said = await _run(
+                "run", "--rules", str(rules), "--state", str(tmp_path / "state.db"),
+                "--listen", "127.0.0.1:0", cwd=tmp_path,
+            )  # fmt: skip
+        assert code == 1
+        assert "Traceback" not in said
+        assert "state.db" in said
 
 
 async def test_a_hangup_reloads_and_a_file_that_does_not_load_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    app = Target()
-    await app.open()
-    rules = _rules(tmp_path, target=app.url)
-    async with stewardmon(tmp_path, rules) as daemon:
-        two = PROBES.format(url=app.url) + f"  - {{name: two, kind: http, url: '{app.url}'}}\n"
-        (rules / "probes.yml").write_text(two)
-        daemon.child.send_signal(signal.SIGHUP)
-        await until_async(lambda: _has_probes(daemon, {"app", "two"}), what="two probes")
+    async with Target() as app:
+        rules = _rules(tmp_path, target=app.url)
+        async with stewardmon(tmp_path, rules) as daemon:
+            two = PROBES.format(url=app.url) + f"  - {{name: two, kind: http, url: '{app.url}'}}\n"
+            (rules / "probes.yml").write_text(two)
+            daemon.child.send_signal(signal.SIGHUP)
+            await until_async(lambda: _has_probes(daemon, {"app", "two"}), what="two probes")
 
-        (rules / "probes.yml").write_text("probes: [{name: broken}]\n")
-        refused = await daemon.post("/-/reload", {})
-        assert refused.status_code == 422
-        assert "probes.yml:1:" in refused.text
-        assert await _has_probes(daemon, {"app", "two"})
-        assert "probes.yml" in (await daemon.get("/readyz"))["config_error"]
-    await app.close()
-    assert daemon.child.returncode == 0
+            (rules / "probes.yml").write_text("probes: [{name: broken}]\n")
+            refused = await daemon.post("/-/reload", {})
+            assert refused.status_code == 422
+            assert "probes.yml:1:" in refused.text
+            assert await _has_probes(daemon, {"app", "two"})
+            assert "probes.yml" in (await daemon.get("/readyz"))["config_error"]
+        assert daemon.child.returncode == 0
 
 
 async def test_the_link_shows_by_get_and_acknowledges_by_post(tmp_path: Path) -> None:
-    receiver, app = Receiver(), Target()
-    await receiver.open()
-    await app.open()
-    app.down = True
-    oncall = f"""
+    async with Receiver() as receiver, Target() as app:
+        app.down = True
+        oncall = f"""
 channels: {{pager: {{kind: webhook, url: "{receiver.url}"}}}}
 people: {{dev: {{name: D, timezone: UTC, contacts: [{{channel: pager, to: dev}}]}}}}
 policies: {{matrix: {{levels: [{{level: 1, role: developer, after: 0m, page: [dev]}}]}}}}
 routes: [{{policy: matrix}}]
 """
-    rules = _rules(tmp_path, target=app.url, oncall=oncall)
-    async with stewardmon(tmp_path, rules) as daemon:
-        page = await receiver.wait_for(lambda one: one["stewardmon"]["event"] == "page", after=0)
-        incident, link = page["stewardmon"]["incident"], page["stewardmon"]["ack_url"]
-        async with httpx.AsyncClient(trust_env=False) as browser:
-            shown = await browser.get(link)
-            assert shown.status_code == 200
-            assert (await daemon.get(f"/api/incidents/{incident}"))["state"] == "open"
-            assert (await browser.post(link)).is_success
-            forged = await browser.post(link[:-3] + "abc")
-        assert forged.status_code == 403
-        told = await daemon.get(f"/api/incidents/{incident}")
-        assert (told["state"], told["acknowledged_by"]) == ("acknowledged", "dev")
-    await app.close()
-    await receiver.close()
+        rules = _rules(tmp_path, target=app.url, oncall=oncall)
+        async with stewardmon(tmp_path, rules) as daemon:
+            page = await receiver.wait_for(
+                lambda one: one["stewardmon"]["event"] == "page", after=0
+            )
+            incident, link = page["stewardmon"]["incident"], page["stewardmon"]["ack_url"]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                shown = await browser.get(link)
+                assert shown.status_code == 200
+                assert (await daemon.get(f"/api/incidents/{incident}"))["state"] == "open"
+                assert (await browser.post(link)).is_success
+                forged = await browser.post(link[:-3] + "abc")
+            assert forged.status_code == 403
+            told = await daemon.get(f"/api/incidents/{incident}")
+            assert (told["state"], told["acknowledged_by"]) == ("acknowledged", "dev")
 
 
 async def test_an_incident_is_acknowledged_from_the_command_line(tmp_path: Path) -> None:
-    app = Target()
-    await app.open()
-    app.down = True
-    rules = _rules(tmp_path, target=app.url)
-    async with stewardmon(tmp_path, rules) as daemon:
-        (incident,) = await until_async(lambda: _open_incidents(daemon), what="an incident")
-        ident = str(incident["id"])
-        reach = {"STEWARDMON_URL": daemon.url, "STEWARDMON_TOKEN": "test-token"}
-        code, said = await _run("incident", "ack", ident, "--by", "me", cwd=tmp_path, **reach)
-        assert (code, said) == (0, f"{ident} is acknowledged by me\n")
-        code, said = await _run("incident", "list", cwd=tmp_path, **reach)
-        assert "acknowledged" in said
-        wrong = {**reach, "STEWARDMON_TOKEN": "wrong"}
-        code, said = await _run("incident", "resolve", ident, cwd=tmp_path, **wrong)
-        assert code == 2
-        assert "STEWARDMON_TOKEN" in said
-    await app.close()
+    async with Target() as app:
+        app.down = True
+        rules = _rules(tmp_path, target=app.url)
+        async with stewardmon(tmp_path, rules) as daemon:
+            (incident,) = await until_async(lambda: _open_incidents(daemon), what="an incident")
+            ident = str(incident["id"])
+            reach = {"STEWARDMON_URL": daemon.url, "STEWARDMON_TOKEN": "test-token"}
+            code, said = await _run("incident", "ack", ident, "--by", "me", cwd=tmp_path, **reach)
+            assert (code, said) == (0, f"{ident} is acknowledged by me\n")
+            code, said = await _run("incident", "list", cwd=tmp_path, **reach)
+            assert "acknowledged" in said
+            wrong = {**reach, "STEWARDMON_TOKEN": "wrong"}
+            code, said = await _run("incident", "resolve", ident, cwd=tmp_path, **wrong)
+            assert code == 2
+            assert "STEWARDMON_TOKEN" in said
 
 
 async def _has_probes(daemon: Process, names: set[str]) -> bool:
@@ -194,21 +186,17 @@ async def _open_incidents(daemon: Process) -> list[dict[str, object]]:
 
 
 async def test_a_sign_of_life_goes_out_and_a_viewer_needs_their_token(tmp_path: Path) -> None:
-    app, other_side = Target(), Target()
-    await app.open()
-    await other_side.open()
-    environ = {
-        "STEWARDMON_DEADMAN_URL": f"{other_side.url}ping/secret-key",
-        "STEWARDMON_VIEWER_TOKEN": "look-only",
-    }
-    async with stewardmon(tmp_path, _rules(tmp_path, target=app.url), environ) as daemon:
-        async with asyncio.timeout(20):
-            await other_side.first.wait()
-        async with httpx.AsyncClient(trust_env=False) as stranger:
-            assert (await stranger.get(f"{daemon.url}/api/incidents")).status_code == 401
-            viewer = {"Authorization": "Bearer look-only"}
-            shown = await stranger.get(f"{daemon.url}/api/incidents", headers=viewer)
-            assert shown.status_code == 200
-        assert "secret-key" not in daemon.log.read_text()
-    await app.close()
-    await other_side.close()
+    async with Target() as app, Target() as other_side:
+        environ = {
+            "STEWARDMON_DEADMAN_URL": f"{other_side.url}ping/secret-key",
+            "STEWARDMON_VIEWER_TOKEN": "look-only",
+        }
+        async with stewardmon(tmp_path, _rules(tmp_path, target=app.url), environ) as daemon:
+            async with asyncio.timeout(20):
+                await other_side.first.wait()
+            async with httpx.AsyncClient(trust_env=False) as stranger:
+                assert (await stranger.get(f"{daemon.url}/api/incidents")).status_code == 401
+                viewer = {"Authorization": "Bearer look-only"}
+                shown = await stranger.get(f"{daemon.url}/api/incidents", headers=viewer)
+                assert shown.status_code == 200
+            assert "secret-key" not in daemon.log.read_text()

@@ -30,22 +30,20 @@ async def _daemon(folder: Path, name: str, state: str) -> Process:
 async def test_the_second_stands_by_and_leads_when_the_first_is_killed(
     tmp_path: Path, database: str
 ) -> None:
-    app = Target()
-    await app.open()
-    (tmp_path / "probes.yml").write_text(PROBES.format(url=app.url))
-    first = await _daemon(tmp_path, "first", database)
-    await until_async(first.ready, what="the first is ready", within=30)
-    second = await _daemon(tmp_path, "second", database)
-    try:
-        await until_async(lambda: _stands_by(second), what="the second waits", within=30)
-        first.child.kill()
-        await first.child.wait()
-        await until_async(second.ready, what="the second leads", within=30)
-    finally:
-        second.child.terminate()
-        await second.child.wait()
-        await app.close()
-    assert second.child.returncode == 0
+    async with Target() as app:
+        (tmp_path / "probes.yml").write_text(PROBES.format(url=app.url))
+        first = await _daemon(tmp_path, "first", database)
+        await until_async(first.ready, what="the first is ready", within=60)
+        second = await _daemon(tmp_path, "second", database)
+        try:
+            await until_async(lambda: _stands_by(second), what="the second waits", within=60)
+            first.child.kill()
+            await first.child.wait()
+            await until_async(second.ready, what="the second leads", within=60)
+        finally:
+            second.child.terminate()
+            await second.child.wait()
+        assert second.child.returncode == 0
 
 
 async def _stands_by(daemon: Process) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stewardmon.errors import DeliveryError
-from tests.support.daemon import running
+from tests.support.daemon import QUICK, running
 
 BROKEN = DeliveryError("the pager answered 503", temporary=True)
 REFUSED = DeliveryError("the pager answered 410", temporary=False)
@@ -69,11 +69,11 @@ async def test_an_acknowledgement_takes_back_what_is_still_being_tried() -> None
 
 
 async def test_a_kill_at_any_moment_of_an_outage_changes_no_page() -> None:
-    for kill_at in (30, 61, 62, 65, 1861, 1862, 1900):
-        async with running() as daemon:
+    for kill_at in (30, 61, 62, 65, 241, 242, 280):  # level 2 is paged three minutes after level 1
+        async with running(oncall=QUICK) as daemon:
             daemon.platform.database.goes_down()
             await daemon.after(seconds=kill_at)
             await daemon.restarts()
-            await daemon.after(seconds=1920 - kill_at)
+            await daemon.after(seconds=300 - kill_at)
             assert daemon.paged == ["L1", "L2"], kill_at
             assert len(daemon.incidents) == 1

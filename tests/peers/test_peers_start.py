@@ -43,7 +43,7 @@ def test_a_rule_in_prometheus_reaches_alertmanager(
     until(
         lambda: "Always" in amtool("alert", "query", url=alertmanager.url).stdout,
         what="amtool shows the alert",
-        within=30,
+        within=60,
     )
 
 

@@ -132,4 +132,4 @@ async def test_the_pool_is_taken_by_another_transaction(pooler: str) -> None:
         outcome = await asked("postgres", url=f"{pooler}/app", timeout=0.5)
     assert (outcome.state, outcome.reason) == (State.DOWN, Reason.TIMEOUT)
     assert outcome.detail == "no answer within 0.5 s while waiting for a query's result"
-    assert outcome.duration < 2
+    assert outcome.duration < 6

@@ -32,16 +32,14 @@ groups:
 async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
     """A running daemon that has watched one target for a moment."""
     tmp_path = tmp_path_factory.mktemp("daemon")
-    app = Target()
-    await app.open()
-    rules = tmp_path / "rules"
-    rules.mkdir()
-    (rules / "probes.yml").write_text(PROBES.format(url=app.url))
-    (rules / "alerts.yml").write_text(ALERTS)
-    async with stewardmon(tmp_path, rules) as running:
-        await until_async(lambda: _rows(running, "app:up"), what="the recorded series")
-        yield running
-    await app.close()
+    async with Target() as app:
+        rules = tmp_path / "rules"
+        rules.mkdir()
+        (rules / "probes.yml").write_text(PROBES.format(url=app.url))
+        (rules / "alerts.yml").write_text(ALERTS)
+        async with stewardmon(tmp_path, rules) as running:
+            await until_async(lambda: _rows(running, "app:up"), what="the recorded series")
+            yield running
 
 
 async def _ask(daemon: Process, path: str, **params: Any) -> httpx.Response:

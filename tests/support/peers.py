@@ -144,7 +144,7 @@ def started(
         until(
             lambda: process.poll() is not None or _answers(url + ready),
             what=f"{command[0]} answers at {url}{ready}",
-            within=30,
+            within=60,
         )
         assert process.poll() is None, f"{command[0]} ended at once: {log.read_text()[-2000:]}"
         yield Running(url, process, log)

@@ -64,7 +64,7 @@ async def stewardmon(
         )  # fmt: skip
         running = Process(child=child, url=f"http://127.0.0.1:{port}", log=log)
         try:
-            await until_async(running.ready, what="the daemon is ready", within=30)
+            await until_async(running.ready, what="the daemon is ready", within=60)
             yield running
         finally:
             if child.returncode is None:

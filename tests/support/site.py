@@ -17,7 +17,7 @@ from stewardmon.settings import Secret
 from stewardmon.web.guard import Access
 from stewardmon.web.links import Links
 from stewardmon.web.server import Server
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, running
 from tests.support.waiting import until_async
 
 TOKEN: Final = "a-token-for-tests"
@@ -55,21 +55,15 @@ async def serving(
     *, access: Access | None = None, public_url: str = "", **options: Any
 ) -> AsyncIterator[Site]:
     """Serve a started daemon until the block ends."""
-    listening = bind("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    links = Links("a-secret-for-tests", public_url or url, SystemClock())
-    daemon = Daemon(**options)
-    await daemon.start()
-    live = daemon.running.live
-    live.external_url = public_url or url
-    server = Server(
-        live, links=links, access=access or Access(token=Secret(TOKEN)), listening=listening
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(server.run(), name="web")
-            yield Site(daemon, url, links)
-            task.cancel()
-    finally:
-        await daemon.stop()
-        listening.close()
+    with bind("127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        links = Links("a-secret-for-tests", public_url or url, SystemClock())
+        async with running(**options) as daemon:
+            live = daemon.running.live
+            live.external_url = public_url or url
+            known = access or Access(token=Secret(TOKEN))
+            server = Server(live, links=links, access=known, listening=listening)
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(server.run(), name="web")
+                yield Site(daemon, url, links)
+                task.cancel()

@@ -13,7 +13,7 @@ PAUSE_SECONDS: Final = 0.02
 T = TypeVar("T")
 
 
-def until(check: Callable[[], T], *, what: str, within: float = 10.0) -> T:
+def until(check: Callable[[], T], *, what: str, within: float = 30.0) -> T:
     """Return the first truthy answer of `check`; fail after `within` seconds, naming `what`."""
     deadline = time.monotonic() + within
     while not (answer := check()):
@@ -23,7 +23,7 @@ def until(check: Callable[[], T], *, what: str, within: float = 10.0) -> T:
     return answer
 
 
-async def until_async(check: Callable[[], Awaitable[T]], *, what: str, within: float = 10.0) -> T:
+async def until_async(check: Callable[[], Awaitable[T]], *, what: str, within: float = 30.0) -> T:
     """As `until`, without blocking the event loop; `check` is an async function."""
     deadline = time.monotonic() + within
     while not (answer := await check()):

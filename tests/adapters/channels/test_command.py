@@ -79,7 +79,7 @@ async def test_what_hangs_is_stopped_with_all_that_it_started(tmp_path: Path) ->
     assert error.temporary
     assert "did not end within 2s and was stopped" in str(error)
     for pid in pids.read_text().split():
-        until(partial(_over, int(pid)), what=f"process {pid} is gone", within=5)
+        until(partial(_over, int(pid)), what=f"process {pid} is gone", within=15)
 
 
 def _over(pid: int) -> bool:

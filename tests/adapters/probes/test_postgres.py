@@ -162,7 +162,7 @@ async def test_a_frozen_server_is_cut_by_the_timeout(own_postgres: PostgresServe
         outcome = await asked("postgres", url=own_postgres.url, timeout=0.3)
     assert (outcome.state, outcome.reason) == (State.DOWN, Reason.TIMEOUT)
     assert outcome.detail == "no answer within 0.3 s while connecting"
-    assert outcome.duration < 1
+    assert outcome.duration < 4
     assert measured(outcome)["pg_up"] == 0
     await asyncio.to_thread(until, lambda: ours(own_postgres) == 0, what="no connection left over")
 
@@ -179,7 +179,7 @@ async def test_a_server_that_freezes_amid_a_query_is_cut(own_postgres: PostgresS
             outcome = await asking
     assert outcome.reason is Reason.TIMEOUT
     assert outcome.detail == "no answer within 1 s while waiting for a query's result"
-    assert outcome.duration < 2
+    assert outcome.duration < 3
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,7 @@ async def test_a_locked_table_costs_one_check_its_lock_timeout(app: str) -> None
     with holding(app, "LOCK TABLE receipts IN ACCESS EXCLUSIVE MODE"):
         outcome = await depth(app, "integrity", "constraints", lock_timeout="100ms")
     assert (outcome.state, outcome.reason) == (State.DEGRADED, Reason.SLOW)
-    assert outcome.duration < 3
+    assert outcome.duration < 9
 
 
 async def test_the_server_goes_away_amid_the_checks(own_postgres: PostgresServer) -> None:

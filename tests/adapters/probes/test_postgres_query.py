@@ -78,7 +78,7 @@ async def test_it_does_not_run_beyond_its_time(database: str) -> None:
         "postgres_query", url=database, query="SELECT pg_sleep(9)", statement_timeout="100ms"
     )
     assert (outcome.state, outcome.reason) == (State.DOWN, Reason.SLOW)
-    assert outcome.duration < 3
+    assert outcome.duration < 8  # of nine that it would sleep
 
 
 async def test_a_query_that_is_wrong_is_misconfigured(database: str) -> None:

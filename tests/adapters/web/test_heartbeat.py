@@ -79,7 +79,7 @@ async def test_a_failure_is_an_alert_at_once_though_the_next_look_is_an_hour_awa
         answer = await client.get("/api/incidents")
         return any("Job Failed" in one["title"] for one in answer.json()["incidents"])
 
-    await until_async(firing, what="an incident of the failed job", within=10)
+    await until_async(firing, what="an incident of the failed job", within=30)
     probe = (await client.get("/api/probes/quick")).json()
     assert "disk full" in probe["detail"]
     assert "hunter2" not in (await client.get("/probes/quick")).text
@@ -165,4 +165,4 @@ async def test_the_last_sign_survives_a_restart(tmp_path: Path) -> None:
                 found = (await client.get("/api/probes/backup")).json()
                 return found["detail"] if found["state"] == "down" else ""
 
-            assert "tape is torn" in await until_async(detail, what="the job's words", within=10)
+            assert "tape is torn" in await until_async(detail, what="the job's words", within=30)

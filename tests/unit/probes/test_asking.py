@@ -40,7 +40,7 @@ async def test_an_outcome_gets_its_duration_and_nothing_else() -> None:
         "old",
     )
     assert outcome.findings == ("old",)
-    assert 0 < outcome.duration < 1
+    assert 0 < outcome.duration < 5
 
 
 @pytest.mark.parametrize(
