@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stewardmon.cli.client import Daemon, with_daemon
+from stewardmon.cli.progress import progress
 from stewardmon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -138,11 +139,14 @@ async def _answered(daemon: Daemon, ident: str, wait: int) -> Any:
     from stewardmon.clock import SystemClock
 
     clock = SystemClock()
-    until = clock.monotonic() + wait
+    started, shown = clock.monotonic(), progress("seconds waited for an answer")
     while True:
         incident = daemon.get(f"/api/incidents/{ident}")
-        if incident["acknowledged_at"] or clock.monotonic() >= until:
+        waited = clock.monotonic() - started
+        if incident["acknowledged_at"] or waited >= wait:
+            shown(wait, wait)
             return incident
+        shown(int(waited), wait)
         await clock.sleep(1.0)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import json
 import os
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stewardmon.cli.client import Daemon, with_daemon
+from stewardmon.cli.progress import progress
 
 if TYPE_CHECKING:
     from stewardmon.domain.report import Report, ReportKind
@@ -107,15 +107,9 @@ async def _made(kind: ReportKind, end: datetime, state: str, rules: Path | None)
             rules=lambda: config.rules,
             overdue=lambda now: [one.words for one in standings(known, now=now) if one.is_overdue],
         )
-        return await reporter.make(kind, end, zone=config.reports.zone, progress=_progress)
+        return await reporter.make(
+            kind, end, zone=config.reports.zone, progress=progress("reading the history")
+        )
     finally:
         await history.close()
         await store.close()
-
-
-def _progress(done: int, whole: int) -> None:
-    """Show on a terminal how far the reading has come."""
-    if not sys.stderr.isatty():
-        return
-    end = "\r\x1b[K" if done == whole else ""
-    click.echo(f"\rreading the history: {done} of {whole}{end}", nl=False, err=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stewardmon.cli.client import Daemon
+from stewardmon.cli.progress import progress
 from stewardmon.errors import StewardmonError, UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ async def _replayed(
     _, history = open_store(state)
     await history.open()
     try:
-        return await replayed(config, history, start=span[0], end=span[1], every=every)
+        shown = progress("seconds replayed")
+        return await replayed(
+            config, history, start=span[0], end=span[1], every=every, progress=shown
+        )
     finally:
         await history.close()
 

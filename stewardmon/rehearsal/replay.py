@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,9 +38,17 @@ class Replayed:
 
 
 async def replay(
-    config: Config, history: History, *, start: datetime, end: datetime, every: timedelta
+    config: Config,
+    history: History,
+    *,
+    start: datetime,
+    end: datetime,
+    every: timedelta,
+    progress: Callable[[int, int], None] = lambda _done, _whole: None,
 ) -> Replayed:
     """Evaluate the configuration's rules over history, every so often, as the daemon would have.
+
+    `progress` is told how many seconds of how many have been evaluated.
 
     Windows are carried forward, so the cost grows with the samples and not with the windows.
     """
@@ -62,6 +70,8 @@ async def replay(
             at_ms += step_ms
         stage.series.trim(upto_ms)
         stage.evaluator.forget(upto_ms - stage.series.retention_ms)
+        gone = max(0, upto_ms - milliseconds(start)) // 1000
+        progress(gone, int((end - start).total_seconds()))
     _count(stage, result, config)
     return result
 

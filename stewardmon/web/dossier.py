@@ -68,6 +68,8 @@ _MARKED: Final = {
     EventKind.ACKNOWLEDGED: "acknowledged",
     EventKind.RESOLVED: "resolved",
     EventKind.DEPLOY: "deploy",
+    EventKind.MUTED: "muted",
+    EventKind.UNMUTED: "muted",
 }
 
 
