@@ -23,7 +23,7 @@ EVIL = "https://evil.example"
 def failing(kind: type[Exception], path: str = "/api/health") -> Visible:
     async def visible(world: World) -> bool:
         try:
-            await world.get(path, timeout=0.4)
+            await world.get(path, timeout=1.5)
         except kind:
             return True
         return False
