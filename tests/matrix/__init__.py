@@ -1,0 +1,1 @@
+"""Every fault of the simulated platform against a whole daemon with the shipped rules."""

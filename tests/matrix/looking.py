@@ -1,0 +1,161 @@
+"""Look at the platform with every probe of the demo, and keep what they say for a replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import yaml
+
+from stewardmon.clock import SystemClock
+from stewardmon.config import load
+from stewardmon.config.shipped import shipped
+from stewardmon.demo.platform import Platform
+from stewardmon.domain.outcome import Measurement, Outcome
+from stewardmon.ports import Context, Kind, Probe, ProbeSpec
+from stewardmon.probes import KINDS
+from stewardmon.probes.asking import ask
+from tests.support.probing import unexpected
+
+PROBES: Final = Path(__file__).with_name("probes.yml").read_text()
+# Rules over hours and days take minutes of failure for all that ever was, where nothing is older.
+_LONG: Final = "Error Budget Burns"
+
+
+def _rules() -> str:
+    found = yaml.safe_load((shipped() / "alerts.yml").read_text())
+    found["alerts"] = [one for one in found["alerts"] if not one["name"].startswith(_LONG)]
+    return yaml.safe_dump(found, sort_keys=False)
+
+
+ALERTS: Final = _rules()
+Looked = Mapping[str, Outcome]
+
+# A replay of one look must not hold still what life renews, nor what grows while a lock is held.
+HELD: Final = frozenset({"pg_stat_activity_max_tx_duration", "stewardmon_pg_blocked_max_seconds"})
+RENEWED: Final = frozenset({"stewardmon_log_newest_timestamp_seconds"})
+# How long something took says more of this machine's load than of most faults.
+_TOOK: Final = frozenset(
+    {
+        "stewardmon_pg_query_duration_seconds",
+        "gen_ai_client_operation_duration_seconds",
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        "stewardmon_agent_answer_seconds",
+        "stewardmon_agent_first_line_seconds",
+    }
+)
+_USUAL: Final = 0.05  # seconds
+_CUT: Final = 0.7  # seconds that a probe which gets no answer is given
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The demo's probes over one platform, ready to be asked."""
+
+    specs: tuple[ProbeSpec, ...]
+    probes: Mapping[str, Probe]
+    environ: Mapping[str, str]
+
+    async def look(
+        self, names: Iterable[str] = (), *, hangs: Iterable[str] = (), slow: bool = False
+    ) -> dict[str, Outcome]:
+        """Ask all probes at once (or those named); of those that hang, only for a moment."""
+        wanted = frozenset(names) or frozenset(self.probes)
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                spec.name: group.create_task(self._ask(spec, hangs=spec.name in hangs))
+                for spec in self.specs
+                if spec.name in wanted
+            }
+        found = {name: task.result() for name, task in tasks.items()}
+        return found if slow else {name: swift(outcome) for name, outcome in found.items()}
+
+    async def close(self) -> None:
+        """Let go of what the probes keep."""
+        for probe in self.probes.values():
+            await probe.close()
+
+    async def _ask(self, spec: ProbeSpec, *, hangs: bool) -> Outcome:
+        limit = _CUT if hangs else spec.timeout.total_seconds()
+        return await ask(self.probes[spec.name], timeout=limit, bug=unexpected)
+
+
+def watched(platform: Platform) -> Watched:
+    """Build the demo's probes for a running platform."""
+    environ = platform.environment()
+    with TemporaryDirectory() as folder:
+        Path(folder, "probes.yml").write_text(PROBES)
+        specs = load(Path(folder), environ).probes
+    context = Context(clock=SystemClock())
+    probes = {one.name: KINDS[one.kind].make(one.settings, context) for one in specs}
+    return Watched(specs, probes, environ)
+
+
+def swift(outcome: Outcome) -> Outcome:
+    """Return the outcome as if it had taken no longer than it should."""
+    return replace(
+        outcome,
+        duration=min(outcome.duration, _USUAL),
+        measurements=tuple(
+            replace(one, value=min(one.value, _USUAL)) if one.name in _TOOK else one
+            for one in outcome.measurements
+        ),
+    )
+
+
+class Tape:
+    """What the probes say at each moment of a daemon's life: the newest look, a little older."""
+
+    def __init__(self, watched: Watched, healthy: Looked) -> None:
+        self._watched = watched
+        self._shown = dict(healthy)
+        self._since = 0.0
+        self._ages = RENEWED
+
+    def show(self, looked: Looked, *, ages: frozenset[str] = RENEWED) -> None:
+        """Let the probes say this from now on; the numbers named by `ages` grow with time."""
+        self._shown.update(looked)
+        self._since = asyncio.get_running_loop().time()
+        self._ages = ages
+
+    def kinds(self) -> dict[str, Kind]:
+        """Return the kinds of probes with their real settings, whose probes read from here."""
+        used = {spec.kind for spec in self._watched.specs}
+        return {name: replace(KINDS[name], make=self._make) for name in used}
+
+    def says(self, name: str) -> Outcome:
+        """Return what one probe says now."""
+        outcome = self._shown[name]
+        return replace(outcome, measurements=tuple(map(self._aged, outcome.measurements)))
+
+    def _aged(self, one: Measurement) -> Measurement:
+        if one.name not in self._ages or not one.value:
+            return one
+        now = asyncio.get_running_loop().time()
+        # All looks are taken at the life's beginning; only a held lock begins with the fault.
+        return replace(one, value=one.value + now - (self._since if one.name in HELD else 0.0))
+
+    def _make(self, settings: Any, _context: Any) -> Replay:
+        (name,) = (one.name for one in self._watched.specs if one.settings == settings)
+        return Replay(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A probe that says what the real one said, after as long as that took."""
+
+    tape: Tape
+    name: str
+
+    async def ask(self) -> Outcome:
+        """Answer from the tape."""
+        outcome = self.tape.says(self.name)
+        await asyncio.sleep(outcome.duration)  # noqa: TID251 - on virtual time
+        return outcome
+
+    async def close(self) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,351 @@
+"""The fault matrix: what each fault of the simulated platform makes of the shipped rules.
+
+`fault: {alert: "severity reason"}` are the pages, one incident each; `shown` are alerts that fire
+too, and wake nobody: they stand on the incident of their cause. A row without pages is a fault that
+must wake nobody, and says why. UNSEEN are the rows that no test holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from stewardmon.demo.catalogue import Fault
+from tests.matrix.looking import HELD, RENEWED
+
+F: Final = Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One fault, how it is switched on, and what must come of it.
+
+    `hangs` are probes that get no answer: they are cut off early. `slow` faults are those whose
+    real durations count. `along` is switched on with it, `requests` are asked of the app before
+    the look. `ages` are the numbers that grow while the fault lasts. `quiet` says why nobody is
+    woken, `gap` what is lacking for somebody to be.
+    """
+
+    pages: Mapping[str, str] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    hangs: tuple[str, ...] = ()
+    slow: bool = False
+    along: tuple[Fault, ...] = ()
+    requests: int = 0
+    ages: frozenset[str] = RENEWED
+    quiet: str = ""
+    gap: str = ""
+
+
+def row(pages: Mapping[str, str], *shown: str, **more: object) -> Row:
+    """Return a row."""
+    return Row(pages=pages, shown=frozenset(shown), **more)  # type: ignore[arg-type]
+
+
+def quiet(why: str, **more: object) -> Row:
+    """Return the row of a fault that wakes nobody."""
+    return Row(quiet=why, **more)  # type: ignore[arg-type]
+
+
+def gap(what: str, **more: object) -> Row:
+    """Return the row of a fault that no probe of the demo sees yet."""
+    return Row(gap=what, **more)  # type: ignore[arg-type]
+
+
+_AGENTS: Final = ("agent", "agent-stream", "agent-metrics")
+_APP: Final = ("app", "page", "edge", "security", *_AGENTS)
+_APP_BROKEN: Final = ("Agent Broken", "Agent Metrics Unreadable")
+_DATABASE_BROKEN: Final = ("High Error Rate", *_APP_BROKEN)
+_AI_BROKEN: Final = ("AI Service Down", "High Error Rate", "Agent Broken")
+_NO_AI: Final = ("High Error Rate", "Agent Broken")
+_DOWN: Final = {"Database Issues": "critical refused"}
+
+MATRIX: Final[Mapping[Fault, Row]] = {
+    # The app.
+    F.APP_DOWN: row({"High Error Rate": "critical refused"}, *_APP_BROKEN),
+    F.APP_ERROR_SHARE: row(
+        {"High Error Rate": "critical status"}, *_APP_BROKEN, numbers={"share": 1}
+    ),
+    F.APP_SLOW: row(
+        {"Slow Response Time": "critical timeout"},
+        "High Error Rate",
+        "Response Time Above Benchmark",
+        "Agent Question Slow",
+        slow=True,
+    ),
+    F.APP_HANGING: row(
+        {"Slow Response Time": "critical timeout"},
+        "High Error Rate",
+        "Response Time Above Benchmark",
+        *_APP_BROKEN,
+        hangs=_APP,
+    ),
+    F.APP_RESET: row({"High Error Rate": "critical reset"}, *_APP_BROKEN),
+    F.APP_GARBAGE: row({"High Error Rate": "critical protocol"}, *_APP_BROKEN),
+    F.APP_DRIP: row(
+        {"Slow Response Time": "critical timeout"},
+        "High Error Rate",
+        "Response Time Above Benchmark",
+        *_APP_BROKEN,
+        hangs=_APP,
+    ),
+    F.APP_REDIRECT_LOOP: row({"High Error Rate": "critical redirect"}, "Agent Metrics Unreadable"),
+    F.HEALTH_LIES: row(_DOWN, "HealthLies", *_APP_BROKEN, along=(F.DATABASE_DOWN,)),
+    F.HEALTH_FROZEN_TIMESTAMP: row({"High Error Rate": "critical stale"}),
+    F.HEALTH_CACHED: row({"High Error Rate": "critical cached"}),
+    F.HEALTH_MISSING: row({"High Error Rate": "critical not_found"}),
+    F.HEALTH_SHAPE_B: quiet("a shape of health, and healthy"),
+    F.HEALTH_SHAPE_C: quiet("a shape of health, and healthy"),
+    F.HEALTH_SHAPE_D: quiet("a shape of health, and healthy"),
+    F.RATE_LIMIT_MISMATCH: gap("no probe reads the rate limit's headers beside what is enforced"),
+    F.COMPRESSION_OFF: row({"Page Not Compressed": "warning finding"}),
+    F.PAGE_HEAVY: row({"Page Too Heavy": "warning finding"}),
+    F.METRICS_401: row({"Agent Metrics Unreadable": "warning auth"}),
+    F.METRICS_404: quiet("it may not exist (PLATFORM.md, section 1): the figures come by SQL"),
+    F.METRICS_429: quiet("it is there, and asks us to come later"),
+    F.METRICS_500: row({"Agent Metrics Unreadable": "warning status"}),
+    # The agent.
+    F.AGENT_200_WITH_ERROR: row({"Agent Broken": "critical error_in_200"}),
+    F.AGENT_BARE_COMPLETE: row({"Agent Broken": "critical bare_complete"}),
+    F.AGENT_TRUNCATED_STREAM: row({"Agent Broken": "critical incomplete"}),
+    F.AGENT_BUFFERED_STREAM: row({"Agent Stream Buffered": "warning finding"}),
+    F.AGENT_WRONG_AMOUNT: row({"Agent Amount Wrong": "critical wrong_answer"}),
+    F.AGENT_GATEWAY_TIMEOUT: row({"Agent Broken": "critical gateway_timeout"}),
+    F.AGENT_UNVALIDATED_INPUT: gap("no probe sends bad input yet (row 17)"),
+    F.CACHE_TTL_SHORT: gap("no probe repeats a question yet (row 36)"),
+    F.CACHE_TTL_LONG: gap("no probe repeats a question yet (row 36)"),
+    F.CACHE_CROSS_USER: gap("no probe repeats a question yet (row 36)"),
+    # The database, on the app's path.
+    F.DATABASE_DOWN: row(_DOWN, *_DATABASE_BROKEN),
+    F.DATABASE_REFUSING: row({"Database Issues": "critical auth"}, *_DATABASE_BROKEN),
+    F.DATABASE_WRONG_PASSWORD: row({"Database Issues": "critical auth"}, *_DATABASE_BROKEN),
+    F.DATABASE_OUT_OF_CONNECTIONS: row(
+        {"Database Issues": "critical too_many_connections"}, *_DATABASE_BROKEN
+    ),
+    F.DATABASE_READ_ONLY: row({"Database Read Only": "critical read_only"}),
+    F.DATABASE_FROZEN: row(
+        {"Database Issues": "critical timeout"},
+        "High Error Rate",
+        "Slow Response Time",
+        "Response Time Above Benchmark",
+        *_APP_BROKEN,
+        hangs=("app", "database", "database-activity", "database-depth", *_AGENTS),
+    ),
+    F.DATABASE_SLOW: row({"Database Queries Slow": "warning ok"}, slow=True),
+    F.DATABASE_RESET: row({"Database Issues": "critical reset"}, *_DATABASE_BROKEN),
+    F.DATABASE_CUT: row({"Database Issues": "critical reset"}, *_DATABASE_BROKEN),
+    F.DATABASE_TRICKLE: row(
+        {"Database Issues": "critical timeout"},
+        "High Error Rate",
+        "Slow Response Time",
+        "Response Time Above Benchmark",
+        *_APP_BROKEN,
+        hangs=("app", "database", "database-activity", "database-depth", *_AGENTS),
+    ),
+    # Inside it.
+    F.DATABASE_BLOCKED: row(
+        {
+            "Database Sessions Blocked": "warning finding",
+            "Database Transaction Long": "warning finding",
+            "Database Transaction Stuck": "critical finding",
+        },
+        ages=RENEWED | HELD,
+    ),
+    F.DATABASE_LOCKED_TABLE: row(
+        {
+            "Database Transaction Long": "warning finding",
+            "Database Transaction Stuck": "critical finding",
+        },
+        ages=RENEWED | HELD,
+        hangs=_AGENTS,
+    ),
+    F.DATABASE_IDLE_TRANSACTION: row(
+        {
+            "Database Transaction Long": "warning",
+            "Database Transaction Stuck": "critical",
+        },
+        ages=RENEWED | HELD,
+    ),
+    F.DATABASE_INVALID_INDEX: row({"Database Index Invalid": "warning finding"}),
+    F.DATABASE_MISSING_INDEX: row({"Database Index Missing": "warning finding"}),
+    F.DATABASE_MISSING_TABLE: row({"Database Table Missing": "critical finding"}, "Agent Broken"),
+    F.DATABASE_FAILED_MIGRATION: row({"Database Migration Failed": "critical finding"}),
+    F.DATABASE_MIGRATION_DRIFT: row({"Database Migration Drifted": "warning finding"}),
+    F.DATABASE_DEAD_TUPLES: row(
+        {"Database Dead Tuples Pile Up": "critical finding"}, "Database Dead Tuples"
+    ),
+    F.DATABASE_INACTIVE_SLOT: row({"Database Slot Unread": "warning finding"}),
+    F.DATABASE_NO_RIGHTS: row({"Database Checks Refused": "warning permission"}),
+    F.DATA_NEGATIVE_TOTAL: row({"Database Rows Wrong": "warning finding"}),
+    F.DATA_STUCK_RECEIPT: row({"Database Rows Wrong": "warning finding"}),
+    F.DATA_FUTURE_DATE: row({"Database Rows Wrong": "warning finding"}),
+    F.DATA_ORPHAN: row({"Database Rows Wrong": "warning finding"}),
+    F.DATA_UNVALIDATED_CONSTRAINT: row({"Database Constraint Unvalidated": "warning finding"}),
+    # The AI provider, by class.
+    F.OPENAI_KEY: row({"OpenAI Key Rejected": "critical auth"}, *_AI_BROKEN),
+    F.OPENAI_QUOTA: row({"OpenAI Quota Exhausted": "critical quota"}, *_AI_BROKEN),
+    F.OPENAI_RATE: row({"OpenAI Rate Limited": "warning rate_limit"}, *_AI_BROKEN),
+    F.OPENAI_PROVIDER: row({"AI Service Down": "critical provider"}, *_NO_AI),
+    F.OPENAI_UNAVAILABLE: row({"AI Service Down": "critical provider"}, *_NO_AI),
+    F.OPENAI_TIMEOUT: row(
+        {"AI Service Down": "critical timeout"},
+        "Slow Response Time",
+        "Response Time Above Benchmark",
+        *_NO_AI,
+        hangs=("app", "openai", "openai-chat", "agent", "agent-stream"),
+    ),
+    F.OPENAI_DOWN: row({"AI Service Down": "critical refused"}, *_NO_AI),
+    F.OPENAI_BAD_REQUEST: row(
+        {"OpenAI Misconfigured": "critical request"},
+        "AI Service Down",
+        "Agent Broken",
+        "HealthLies",
+    ),
+    F.OPENAI_MODEL_MISSING: row(
+        {"OpenAI Misconfigured": "critical model"}, "AI Service Down", "Agent Broken", "HealthLies"
+    ),
+    F.OPENAI_SLOW_FIRST_TOKEN: row(
+        {"AI Answers Slow": "warning ok"},
+        "AI First Token Slow",
+        "Agent Question Slow",
+        slow=True,
+    ),
+    F.OPENAI_STALLED_STREAM: row(
+        {"AI Service Down": "critical timeout"}, "HealthLies", hangs=("openai-chat",)
+    ),
+    F.OPENAI_BROKEN_STREAM: row({"AI Service Down": "critical incomplete"}, "HealthLies"),
+    F.OPENAI_MISSING_HEADERS: quiet("headers may be absent: no sample, never 0"),
+    F.OPENAI_LOW_HEADROOM: row({"OpenAI Rate Limit Near": "warning"}),
+    F.OPENAI_RETIRED_MODEL: row({"OpenAI Model Retires": "warning ok"}),
+    F.OPENAI_INCIDENT: row({"Vendor Reports Trouble": "warning provider"}),
+    F.OPENAI_COST_SPIKE: row(
+        {"OpenAI Budget Spent": "critical ok", "OpenAI Cost Spike": "warning ok"}
+    ),
+    # The other vendors.
+    F.SUPABASE_AUTH_DOWN: row({"Supabase Service Down": "critical status"}, "Sign-in Down"),
+    F.SUPABASE_REST_DOWN: row({"Supabase Service Down": "critical status"}),
+    F.SUPABASE_STORAGE_DOWN: row({"Supabase Service Down": "critical status"}),
+    F.SENTRY_DOWN: row({"Error Tracker Down": "warning status"}),
+    F.SENTRY_STALE: row({"Error Tracker Silent": "warning stale"}),
+    # What strangers see.
+    F.CERTIFICATE_EXPIRING: row({"Certificate Expires": "critical ok"}, "CertificateExpiresSoon"),
+    F.CERTIFICATE_EXPIRED: row({"Certificate Refused": "critical certificate"}),
+    F.CERTIFICATE_WRONG_NAME: row({"Certificate Refused": "critical certificate"}),
+    F.CERTIFICATE_UNTRUSTED: row({"Certificate Refused": "critical certificate"}),
+    F.SECURITY_MISSING_HEADERS: row({"Security Score Low": "warning finding"}),
+    F.SECURITY_CORS_REFLECTION: row({"Strangers Let In": "critical exposed"}),
+    F.SECURITY_STACK_TRACE: row({"Strangers Let In": "critical exposed"}),
+    F.SECURITY_RLS_OPEN: row({"Row Level Security Open": "critical exposed"}),
+    F.SECURITY_SECRET_IN_JS: row({"Strangers Let In": "critical exposed"}),
+    F.SECURITY_DEBUG_ROUTES: row({"Security Score Low": "warning finding"}),
+    F.SECURITY_AUTH_BYPASS: row({"Strangers Let In": "critical exposed"}),
+    F.SECURITY_OBJECT_ACCESS: gap("no probe asks for another user's object yet (row 41)"),
+    F.SECURITY_INSECURE_COOKIE: quiet("it costs points of the score-card, too few to wake anybody"),
+    # What is kept.
+    F.BACKUP_STALE: row({"Backup Too Old": "critical stale"}),
+    F.BACKUP_EMPTY: row({"Backup Not Whole": "critical empty"}),
+    F.BACKUP_TRUNCATED: row({"Backup Not Whole": "critical incomplete"}),
+    F.BACKUP_SHRUNK: row({"Backup Shrunken": "warning finding"}),
+    F.LOGS_STALE: row({"Log Stream Silent": "warning"}, ages=frozenset()),
+    F.LOGS_ERRORS: row({"Log Errors High": "warning finding"}, requests=40),
+    F.LOGS_SECRET: row(
+        {"Logs Hold Secrets": "critical exposed"}, "Logs Hold Personal Data", requests=1
+    ),
+    F.LOGS_UNSTRUCTURED: row({"Logs Unstructured": "warning body"}, requests=40),
+}
+
+# Rows that no test holds yet: what stands above is what we expect of them, not what was seen.
+_UNTRIED: Final = "its life was not run against today's rules"
+UNSEEN: Final[Mapping[Fault, str]] = {
+    F.APP_ERROR_SHARE: _UNTRIED,
+    F.APP_SLOW: _UNTRIED,
+    F.APP_HANGING: _UNTRIED,
+    F.APP_DRIP: _UNTRIED,
+    F.APP_REDIRECT_LOOP: _UNTRIED,
+    F.HEALTH_LIES: _UNTRIED,
+    F.HEALTH_SHAPE_B: _UNTRIED,
+    F.HEALTH_SHAPE_C: _UNTRIED,
+    F.HEALTH_SHAPE_D: _UNTRIED,
+    F.RATE_LIMIT_MISMATCH: _UNTRIED,
+    F.COMPRESSION_OFF: _UNTRIED,
+    F.PAGE_HEAVY: _UNTRIED,
+    F.METRICS_401: _UNTRIED,
+    F.METRICS_404: _UNTRIED,
+    F.METRICS_429: _UNTRIED,
+    F.METRICS_500: _UNTRIED,
+    F.AGENT_BARE_COMPLETE: _UNTRIED,
+    F.AGENT_TRUNCATED_STREAM: _UNTRIED,
+    F.AGENT_BUFFERED_STREAM: _UNTRIED,
+    F.AGENT_GATEWAY_TIMEOUT: _UNTRIED,
+    F.AGENT_UNVALIDATED_INPUT: _UNTRIED,
+    F.CACHE_TTL_SHORT: _UNTRIED,
+    F.CACHE_TTL_LONG: _UNTRIED,
+    F.CACHE_CROSS_USER: _UNTRIED,
+    F.DATABASE_DOWN: _UNTRIED,
+    F.DATABASE_REFUSING: _UNTRIED,
+    F.DATABASE_WRONG_PASSWORD: _UNTRIED,
+    F.DATABASE_OUT_OF_CONNECTIONS: _UNTRIED,
+    F.DATABASE_READ_ONLY: _UNTRIED,
+    F.DATABASE_FROZEN: _UNTRIED,
+    F.DATABASE_SLOW: _UNTRIED,
+    F.DATABASE_RESET: _UNTRIED,
+    F.DATABASE_CUT: _UNTRIED,
+    F.DATABASE_TRICKLE: _UNTRIED,
+    F.DATABASE_BLOCKED: _UNTRIED,
+    F.DATABASE_LOCKED_TABLE: _UNTRIED,
+    F.DATABASE_IDLE_TRANSACTION: _UNTRIED,
+    F.DATABASE_INVALID_INDEX: _UNTRIED,
+    F.DATABASE_MISSING_INDEX: _UNTRIED,
+    F.DATABASE_MISSING_TABLE: _UNTRIED,
+    F.DATABASE_FAILED_MIGRATION: _UNTRIED,
+    F.DATABASE_MIGRATION_DRIFT: _UNTRIED,
+    F.DATABASE_DEAD_TUPLES: _UNTRIED,
+    F.DATABASE_INACTIVE_SLOT: _UNTRIED,
+    F.DATABASE_NO_RIGHTS: _UNTRIED,
+    F.DATA_NEGATIVE_TOTAL: _UNTRIED,
+    F.DATA_STUCK_RECEIPT: _UNTRIED,
+    F.DATA_FUTURE_DATE: _UNTRIED,
+    F.DATA_ORPHAN: _UNTRIED,
+    F.DATA_UNVALIDATED_CONSTRAINT: _UNTRIED,
+    F.OPENAI_UNAVAILABLE: _UNTRIED,
+    F.OPENAI_TIMEOUT: _UNTRIED,
+    F.OPENAI_DOWN: _UNTRIED,
+    F.OPENAI_BAD_REQUEST: _UNTRIED,
+    F.OPENAI_MODEL_MISSING: _UNTRIED,
+    F.OPENAI_SLOW_FIRST_TOKEN: _UNTRIED,
+    F.OPENAI_STALLED_STREAM: _UNTRIED,
+    F.OPENAI_BROKEN_STREAM: _UNTRIED,
+    F.OPENAI_MISSING_HEADERS: _UNTRIED,
+    F.OPENAI_LOW_HEADROOM: _UNTRIED,
+    F.OPENAI_RETIRED_MODEL: _UNTRIED,
+    F.OPENAI_INCIDENT: _UNTRIED,
+    F.OPENAI_COST_SPIKE: _UNTRIED,
+    F.SUPABASE_AUTH_DOWN: _UNTRIED,
+    F.SUPABASE_REST_DOWN: _UNTRIED,
+    F.SUPABASE_STORAGE_DOWN: _UNTRIED,
+    F.SENTRY_DOWN: _UNTRIED,
+    F.SENTRY_STALE: _UNTRIED,
+    F.CERTIFICATE_EXPIRING: _UNTRIED,
+    F.CERTIFICATE_EXPIRED: _UNTRIED,
+    F.CERTIFICATE_WRONG_NAME: _UNTRIED,
+    F.CERTIFICATE_UNTRUSTED: _UNTRIED,
+    F.SECURITY_MISSING_HEADERS: _UNTRIED,
+    F.SECURITY_CORS_REFLECTION: _UNTRIED,
+    F.SECURITY_STACK_TRACE: _UNTRIED,
+    F.SECURITY_RLS_OPEN: _UNTRIED,
+    F.SECURITY_SECRET_IN_JS: _UNTRIED,
+    F.SECURITY_DEBUG_ROUTES: _UNTRIED,
+    F.SECURITY_AUTH_BYPASS: _UNTRIED,
+    F.SECURITY_OBJECT_ACCESS: _UNTRIED,
+    F.SECURITY_INSECURE_COOKIE: _UNTRIED,
+    F.BACKUP_STALE: _UNTRIED,
+    F.BACKUP_EMPTY: _UNTRIED,
+    F.BACKUP_TRUNCATED: _UNTRIED,
+    F.BACKUP_SHRUNK: _UNTRIED,
+    F.LOGS_STALE: _UNTRIED,
+    F.LOGS_ERRORS: _UNTRIED,
+    F.LOGS_SECRET: _UNTRIED,
+    F.LOGS_UNSTRUCTURED: _UNTRIED,
+}
