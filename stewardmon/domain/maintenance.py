@@ -67,6 +67,7 @@ class Maintenance:
     matchers: tuple[Matcher, ...]
     span: Once | Weekly
     created_by: str = ""
+    reason: str = ""
 
     def accepts(self, labels: Labels) -> bool:
         """Say whether the labels meet every matcher."""
@@ -90,6 +91,7 @@ def record_of(window: Maintenance) -> dict[str, object]:
         "name": window.name,
         "matchers": [[one.name, one.op.value, one.text] for one in window.matchers],
         "created_by": window.created_by,
+        "reason": window.reason,
     }
     if isinstance(span, Once):
         return {**body, "start": span.start.isoformat(), "end": span.end.isoformat()}
@@ -111,6 +113,7 @@ def from_record(ident: str, record: Mapping[str, Any]) -> Maintenance:
             matchers=tuple(Matcher(name, Op(op), text) for name, op, text in record["matchers"]),
             span=_span(record),
             created_by=str(record.get("created_by", "")),
+            reason=str(record.get("reason", "")),
         )
     except (KeyError, TypeError, ValueError, ExpressionError) as error:
         raise MaintenanceError(

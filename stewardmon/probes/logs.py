@@ -41,7 +41,9 @@ class LogsSettings(Settings):
 
     The last `read` bytes of every file are looked at. `max_age` holds for every stream of
     `streams`, and for all files that match `pattern` where none is named. `fields` are what every
-    line, a JSON object, must hold; `min_structured` is the share of lines that do.
+    line, a JSON object, must hold; `min_structured` is the share of lines that do. Errors are
+    counted among the lines of the last `max_age` before the newest: an outage that is over must
+    not be held against a stream for as long as its file remembers.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Stream:
     newest: datetime
     lines: int = 0
     structured: int = 0
+    recent: int = 0
     errors: int = 0
     secrets: tuple[str, ...] = ()
     personal: int = 0
@@ -164,6 +167,7 @@ def _judged(name: str, lines: list[bytes], settings: LogsSettings, written: date
     entries = [_entry(line) for line in lines]
     whole = [one for one in entries if one is not None and all(f in one for f in settings.fields)]
     times = [at for one in whole if (at := moment(one.get("timestamp"))) is not None]
+    recent = list(_recent(entries, settings.max_age))
     text = b"\n".join(line[:_LONGEST_LINE] for line in lines).decode("utf-8", "replace")
     return Stream(
         name=name,
@@ -171,10 +175,22 @@ def _judged(name: str, lines: list[bytes], settings: LogsSettings, written: date
         newest=max(times, default=written),
         lines=len(lines),
         structured=len(whole),
-        errors=sum(str(one.get("level")).lower() in _ERRORS for one in entries if one),
+        recent=len(recent),
+        errors=sum(str(one.get("level")).lower() in _ERRORS for one in recent if one),
         secrets=tuple(sorted(leaks.secrets(text))) if settings.secrets else (),
         personal=leaks.mail_addresses(text) if settings.personal else 0,
     )
+
+
+def _recent(
+    entries: list[dict[str, Any] | None], span: timedelta
+) -> Iterator[dict[str, Any] | None]:
+    """Yield the lines of the last span before the newest, and those that tell no time."""
+    times = [moment(one.get("timestamp")) if one else None for one in entries]
+    newest = max((at for at in times if at is not None), default=None)
+    for one, at in zip(entries, times, strict=True):
+        if at is None or newest is None or newest - at <= span:
+            yield one
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
@@ -214,11 +230,12 @@ def _complaints_of(
         )
     if one.lines < settings.min_lines:
         return  # of so few lines no share can be told
-    structured, errors = one.structured / one.lines, one.errors / one.lines
+    structured = one.structured / one.lines
     if structured < settings.min_structured:
         wanted = f"expected at least {settings.min_structured:.0%}"
         yield Reason.BODY, f"{name}: {structured:.0%} of the lines have the fields, {wanted}"
-    if errors > settings.max_errors:
+    errors = _error_share(one, settings)
+    if errors is not None and errors > settings.max_errors:
         wanted = f"expected at most {settings.max_errors:.0%}"
         yield Reason.FINDING, f"{name}: {errors:.0%} of the lines are errors, {wanted}"
 
@@ -231,9 +248,16 @@ def _measured(streams: list[Stream], settings: LogsSettings) -> Iterator[Measure
         yield Measurement("stewardmon_log_secrets", float(len(one.secrets)), label)
         yield Measurement("stewardmon_log_personal", float(one.personal), label)
         if one.lines >= settings.min_lines:
-            structured, errors = one.structured / one.lines, one.errors / one.lines
+            structured = one.structured / one.lines
             yield Measurement("stewardmon_log_structured_ratio", structured, label)
+        errors = _error_share(one, settings)
+        if errors is not None:
             yield Measurement("stewardmon_log_error_ratio", errors, label)
+
+
+def _error_share(one: Stream, settings: LogsSettings) -> float | None:
+    """Return the share of errors of late, None of so few lines that none can be told."""
+    return one.errors / one.recent if one.recent >= settings.min_lines else None
 
 
 def make(settings: LogsSettings, shared: Context) -> LogsProbe:

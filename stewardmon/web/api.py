@@ -187,6 +187,7 @@ def _windows(live: Live, guard: Guard) -> list[Route]:
                 matchers=parse_matchers(matchers) if matchers else (),
                 span=Once(start, end),
                 created_by=text_field(body, "by", limit=100) or "somebody",
+                reason=text_field(body, "reason"),
             )
             made = await live.silences.open_window(wanted, now=now)
         except (MaintenanceError, SilenceError, ExpressionError) as error:
@@ -232,6 +233,7 @@ def window_json(one: Maintenance, *, now: datetime) -> dict[str, Any]:
         "until": None if until is None else until.isoformat(),
         "matchers": [str(matcher) for matcher in one.matchers],
         "by": one.created_by,
+        "reason": one.reason,
     }
 
 

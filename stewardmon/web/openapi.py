@@ -188,6 +188,8 @@ def _schemas() -> dict[str, Schema]:
                 "open": YES,
                 "until": maybe_time,
                 "matchers": _array({"type": "string"}),
+                "by": {"type": "string"},
+                "reason": {"type": "string"},
             }
         ),
         "Glance": _object(

@@ -165,7 +165,7 @@ def test_the_image_runs_unprivileged_with_hashes_and_asks_itself_for_its_health(
 def test_ci_requires_peers_and_runs_lint_and_test() -> None:
     script = text(".ci/run")
     assert "export STEWARDMON_PEERS=required" in script
-    assert re.search(r"^make lint test$", script, re.MULTILINE)
+    assert re.search(r"^\s*make lint test$", script, re.MULTILINE)
 
 
 def test_hooks_fetch_nothing() -> None:

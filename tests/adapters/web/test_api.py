@@ -105,7 +105,12 @@ async def test_silences_and_windows_come_and_go(site: Site) -> None:
         assert (made.status_code, made.json()["state"]) == (201, "active")
         ended = await client.delete(f"/api/silences/{made.json()['id']}")
         assert ended.json()["state"] == "expired"
-        opened = await client.post("/api/maintenance", json={"name": "deploy", "for": "10m"})
+        body = {"name": "deploy", "for": "10m", "reason": "version 1.5"}
+        long = await client.post("/api/maintenance", json={**body, "reason": "x" * 1001})
+        assert (long.status_code, "reason is longer" in long.text) == (400, True)
+        opened = await client.post("/api/maintenance", json=body)
+        assert opened.json()["reason"] == "version 1.5"
+        assert "version 1.5" in (await client.get("/silences")).text
         assert opened.json()["open"] is True
         window = f"/api/maintenance/{opened.json()['id']}"
         assert (await client.delete(window)).status_code == 200

@@ -73,7 +73,9 @@ def test_a_window_without_matchers_is_for_everything() -> None:
 )
 def test_a_record_brings_back_the_same_window(span: Once | Weekly) -> None:
     app = Matcher("job", Op.MATCHES, "app|web")
-    known = Maintenance(id="m", name="deploy", matchers=(app,), span=span, created_by="ci")
+    known = Maintenance(
+        id="m", name="deploy", matchers=(app,), span=span, created_by="ci", reason="version 1.5"
+    )
     assert from_record("m", record_of(known)) == known
     with pytest.raises(MaintenanceError, match="cannot be read"):
         from_record("m", {"name": "x", "matchers": [], "start": "soon", "end": "later"})
