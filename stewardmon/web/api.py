@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -20,10 +20,9 @@ from stewardmon.web import rota
 from stewardmon.web.board import headline
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 from stewardmon.web.incidents import probe, read_time, summary
-from stewardmon.web.quieting import in_words, parse_matchers
+from stewardmon.web.quieting import LONGEST, in_words, parse_matchers
 from stewardmon.web.rules import RuleRow, rows
 
-LONGEST: Final = timedelta(days=365)
 SPAN: Final = frozenset({"matchers", "starts_at", "ends_at", "for", "by", "reason"})
 
 

@@ -25,7 +25,9 @@ from stewardmon.ports import Points, ProbeSpec
 from stewardmon.web import charts, recall
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
+from stewardmon.web.incidents import read_time
 from stewardmon.web.recall import Span
+from stewardmon.web.render import machine
 from stewardmon.web.tally import percent
 
 SPANS: Final[Mapping[str, timedelta]] = {
@@ -34,6 +36,7 @@ SPANS: Final[Mapping[str, timedelta]] = {
     "week": timedelta(days=7),
     "quarter": timedelta(days=90),
 }
+KEPT: Final = timedelta(days=400)  # how far back history can reach
 BUCKETS: Final = 120
 OUTCOMES: Final = 40
 _PHASES: Final = ("resolve", "connect", "tls", "processing", "transfer")
@@ -65,13 +68,28 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Where a span that is shown begins and ends, and the ends of its neighbours as addresses.
+
+    `later` is empty where the span beside it ends now, None where there is none.
+    """
+
+    start: datetime
+    end: datetime
+    earlier: str | None
+    later: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeView:
     """Everything on the probe page."""
 
     spec: ProbeSpec
     seen: Seen | None
     span: str
+    until: datetime | None
     drawn: Drawn
+    ways: Ways
     bars: tuple[tuple[str, str], ...]
     share: str
     facts: tuple[tuple[str, str], ...]
@@ -90,13 +108,19 @@ def routes(front: Front) -> list[Route]:
         spec = next((one for one in live.config.probes if one.name == name), None)
         if spec is None:
             raise RequestError(f"there is no probe {name[:60]}", 404)
-        days = front.tally.quarter(name, today=live.clock.now().astimezone(UTC).date())
-        drawn = await views.get(name, span, lambda: draw(live, spec, SPANS[span]))
+        now = live.clock.now()
+        until = _until(request.query_params.get("until", ""), now=now)
+        days = front.tally.quarter(name, today=now.astimezone(UTC).date())
+        drawn = await views.get(
+            name, span, until, lambda: draw(live, spec, SPANS[span], until=until)
+        )
         view = ProbeView(
             spec=spec,
             seen=live.observations.latest.get(name),
             span=span,
+            until=until,
             drawn=drawn,
+            ways=ways(until or now, SPANS[span], now=now),
             bars=charts.bars(days.tones),
             share=percent(days.share),
             facts=_facts(live, spec),
@@ -106,29 +130,60 @@ def routes(front: Front) -> list[Route]:
     return [Route("/probes/{name}", show)]
 
 
+def _until(text: str, *, now: datetime) -> datetime | None:
+    """Return where the span that was asked for ends, None for now. Raises RequestError."""
+    if not text:
+        return None
+    try:
+        until = read_time(text[:50])
+        return None if until >= now else max(until, now - KEPT)
+    except (ValueError, OverflowError):
+        raise RequestError(f"{text[:40]!r} is no time such as 2026-11-23T12:00:00Z") from None
+
+
+def ways(end: datetime, length: timedelta, *, now: datetime) -> Ways:
+    """Return the way from a span to the ones before and after it, as far as history may reach."""
+    later = end + length
+    return Ways(
+        start=end - length,
+        end=end,
+        earlier=machine(end - length) if end - length > now - KEPT else None,
+        later=None if end >= now else "" if later > now - length / BUCKETS else machine(later),
+    )
+
+
 class _Kept:
     """Keeps what was drawn for as long as it would look the same: long spans move slowly."""
 
     def __init__(self) -> None:
-        self._drawn: dict[tuple[str, str], tuple[float, Drawn]] = {}
+        self._drawn: dict[tuple[str, str, datetime | None], tuple[float, Drawn]] = {}
         self._drawing = asyncio.Lock()
 
-    async def get(self, name: str, span: str, draw: Callable[[], Awaitable[Drawn]]) -> Drawn:
+    async def get(
+        self,
+        name: str,
+        span: str,
+        until: datetime | None,
+        draw: Callable[[], Awaitable[Drawn]],
+    ) -> Drawn:
         """Return what was drawn of a probe's span; drawn anew when that is too old."""
+        key = (name, span, until)
         async with self._drawing:
             now = asyncio.get_running_loop().time()
-            until, drawn = self._drawn.get((name, span), (-math.inf, None))
-            if drawn is None or now >= until:
+            good_until, drawn = self._drawn.get(key, (-math.inf, None))
+            if drawn is None or now >= good_until:
                 drawn = await draw()
-                self._drawn = {key: one for key, one in self._drawn.items() if one[0] > now}
+                self._drawn = {known: one for known, one in self._drawn.items() if one[0] > now}
                 kept_for = SPANS[span].total_seconds() / BUCKETS / 10
-                self._drawn[name, span] = (now + kept_for, drawn)
+                self._drawn[key] = (now + kept_for, drawn)
             return drawn
 
 
-async def draw(live: Live, spec: ProbeSpec, length: timedelta) -> Drawn:
+async def draw(
+    live: Live, spec: ProbeSpec, length: timedelta, *, until: datetime | None = None
+) -> Drawn:
     """Return the charts and outcomes of a span, read and computed off the event loop."""
-    span = Span.until(live.clock.now(), length)
+    span = Span.until(until or live.clock.now(), length)
     durations = await recall.metric(live, "probe_duration_seconds", span, probe=spec.name)
     phases = await recall.phases(live, spec.name, span)
     reasons = await recall.metric(live, "stewardmon_probe_reason", span, probe=spec.name)

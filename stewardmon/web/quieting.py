@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -19,9 +19,11 @@ from stewardmon.engine.live import Live
 from stewardmon.errors import ExpressionError
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError, text_field
+from stewardmon.web.incidents import read_time
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 OVER_SHOWN: Final = 20
+LONGEST: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,60 +45,111 @@ class Window:
     removable: bool
 
 
-def routes(front: Front) -> list[Route]:
-    """Return the addresses of silences for people."""
-    live = front.live
+#: What is wrong with what somebody typed: told on the page, beside the form.
+_MISTAKES: Final = (
+    MaintenanceError,
+    SilenceError,
+    ExpressionError,
+    RequestError,
+    OverflowError,
+)
 
-    def show(request: Request, *, status: int = 200, wrong: str = "", **given: str) -> Response:
-        now = live.clock.now()
-        found = quiets(live, now=now)
-        return front.page(
-            request,
-            "silences.html",
-            status=status,
-            wrong=wrong,
-            given=given,
-            current=[one for one in found if one.state is not SilenceState.EXPIRED],
-            over=[one for one in reversed(found) if one.state is SilenceState.EXPIRED][:OVER_SHOWN],
-            windows=windows(live, now=now),
-        )
+
+def routes(front: Front) -> list[Route]:
+    """Return the addresses of silences and maintenance windows for people."""
 
     async def listed(request: Request) -> Response:
-        return show(request, matchers=request.query_params.get("matchers", "")[:1000])
+        given = {"matchers": request.query_params.get("matchers", "")[:1000]}
+        return _show(front, request, given=given)
+
+    return [
+        Route("/silences", listed, methods=["GET"]),
+        *_silence_forms(front),
+        *_window_forms(front),
+    ]
+
+
+def _show(
+    front: Front,
+    request: Request,
+    *,
+    status: int = 200,
+    wrong: str = "",
+    given: Mapping[str, str] | None = None,
+    window: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the page; `given` and `window` are what was typed into its two forms."""
+    live = front.live
+    now = live.clock.now()
+    found = quiets(live, now=now)
+    return front.page(
+        request,
+        "silences.html",
+        status=status,
+        wrong=wrong,
+        given=given or {},
+        window=window or {},
+        current=[one for one in found if one.state is not SilenceState.EXPIRED],
+        over=[one for one in reversed(found) if one.state is SilenceState.EXPIRED][:OVER_SHOWN],
+        windows=windows(live, now=now),
+    )
+
+
+def _silence_forms(front: Front) -> list[Route]:
+    live = front.live
 
     async def add(request: Request) -> Response:
         fields = await front.form(request)
         now = live.clock.now()
-        given = {name: fields.get(name, "") for name in ("matchers", "for", "reason")}
         try:
             wanted = _wanted(fields, now=now)
             await live.silences.put(wanted, now=now, sure=bool(fields.get("sure")))
-        except (SilenceError, ExpressionError, RequestError, OverflowError) as error:
-            return show(request, status=409, wrong=f"{error}.", **given)
-        return RedirectResponse(f"{front.prefix}/silences", status_code=303)
+        except _MISTAKES as error:
+            return _show(front, request, status=409, wrong=f"{error}.", given=fields)
+        return _done(front)
 
     async def expire(request: Request) -> Response:
         await front.form(request)
         try:
             await live.silences.expire(request.path_params["ident"], now=live.clock.now())
         except SilenceError as error:
-            return show(request, status=409, wrong=f"{error}.")
-        return RedirectResponse(f"{front.prefix}/silences", status_code=303)
+            return _show(front, request, status=409, wrong=f"{error}.")
+        return _done(front)
+
+    return [
+        Route("/silences", add, methods=["POST"]),
+        Route("/silences/{ident}/expire", expire, methods=["POST"]),
+    ]
+
+
+def _window_forms(front: Front) -> list[Route]:
+    live = front.live
+
+    async def add(request: Request) -> Response:
+        fields = await front.form(request)
+        now = live.clock.now()
+        try:
+            await live.silences.open_window(_window(fields, now=now), now=now)
+        except _MISTAKES as error:
+            return _show(front, request, status=409, wrong=f"{error}.", window=fields)
+        return _done(front)
 
     async def close(request: Request) -> Response:
         await front.form(request)
         try:
             await live.silences.close_window(request.path_params["ident"], now=live.clock.now())
         except MaintenanceError as error:
-            return show(request, status=409, wrong=f"{error}.")
-        return RedirectResponse(f"{front.prefix}/silences", status_code=303)
+            return _show(front, request, status=409, wrong=f"{error}.")
+        return _done(front)
 
     return [
-        Route("/silences", listed, methods=["GET"]),
-        Route("/silences", add, methods=["POST"]),
-        Route("/silences/{ident}/expire", expire, methods=["POST"]),
+        Route("/maintenance", add, methods=["POST"]),
         Route("/maintenance/{ident}/close", close, methods=["POST"]),
     ]
+
+
+def _done(front: Front) -> Response:
+    return RedirectResponse(f"{front.prefix}/silences", status_code=303)
 
 
 def quiets(live: Live, *, now: datetime) -> list[Quiet]:
@@ -154,7 +207,7 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 def _wanted(fields: dict[str, str], *, now: datetime) -> Silence:
     body = dict(fields)
     length = parse_duration(text_field(body, "for", default="1h", limit=50))
-    if length > timedelta(days=365):
+    if length > LONGEST:
         raise SilenceError("a silence lasts a year at the most")
     return Silence(
         id="",
@@ -164,6 +217,28 @@ def _wanted(fields: dict[str, str], *, now: datetime) -> Silence:
         updated_at=now,
         created_by=fields["by"],
         comment=text_field(body, "reason"),
+    )
+
+
+def _window(fields: Mapping[str, str], *, now: datetime) -> Maintenance:
+    """Return the window that a form asks for: from a time (now) on, for so long."""
+    body = dict(fields)
+    begins = text_field(body, "starts_at", limit=50)
+    try:
+        start = read_time(begins) if begins else now
+    except ValueError:
+        raise MaintenanceError(f"{begins[:40]!r} is no time such as 2026-11-23T12:00Z") from None
+    length = parse_duration(text_field(body, "for", default="1h", limit=50))
+    if length > LONGEST:
+        raise MaintenanceError("a window lasts a year at the most")
+    matchers = text_field(body, "matchers", limit=5000)
+    return Maintenance(
+        id="",
+        name=text_field(body, "name", limit=100) or "maintenance",
+        matchers=parse_matchers(matchers) if matchers.strip() else (),
+        span=Once(start, start + length),
+        created_by=fields["by"],
+        reason=text_field(body, "reason"),
     )
 
 

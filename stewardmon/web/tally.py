@@ -104,10 +104,20 @@ class Tally:
             self._before_day = today
         known = self._before.get(probe)
         if known is None:
-            past = self.course(probe, today=today)[:-1]
-            known = self._before[probe] = (tuple(tone(one) for one in past), summed(past))
+            known = self._before[probe] = self._past(probe, today)
         now = self._days.get(today, {}).get(probe, NOTHING)
         return Quarter((*known[0], tone(now)), known[1].plus(now).share)
+
+    def _past(self, probe: str, today: date) -> tuple[tuple[str, ...], Count]:
+        """Return the tones of the days before today, and their counts together."""
+        past = self.course(probe, today=today)[:-1]
+        known = [one for one in past if one is not NOTHING]
+        whole = Count(
+            sum(one.good for one in known),
+            sum(one.bad for one in known),
+            sum(one.blind for one in known),
+        )
+        return tuple("none" if one is NOTHING else tone(one) for one in past), whole
 
     async def run(self) -> None:
         """Restore, count what came before, then save now and again until cancelled."""

@@ -110,6 +110,17 @@ async def test_on_a_phone_one_tap_says_mine(site: Site, phone: Page) -> None:
     await expect(phone.get_by_text("dev-a is on it")).to_be_visible()
     await expect(mine).to_have_count(0)
     assert site.daemon.incidents[-1].acknowledged_by == "dev-a"
+    more = phone.locator("summary")
+    box = await more.bounding_box()
+    assert box is not None
+    assert box["y"] > PHONE["height"] / 2
+    await more.click()
+    for act in ("Add the note", "Snooze", "Silence", "Give it back", "Resolve by hand"):
+        button = phone.get_by_role("button", name=act, exact=True)
+        await button.scroll_into_view_if_needed()
+        await expect(button).to_be_in_viewport()
+    await phone.get_by_role("button", name="Snooze", exact=True).click()
+    await expect(phone.get_by_text("snoozed").first).to_be_visible()
     assert heard.complaints == []
 
 

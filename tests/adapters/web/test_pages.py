@@ -95,6 +95,52 @@ async def test_every_other_form_works(site: Site, act: str) -> None:
     assert len(silences) == (1 if act == "silence" else 0)
 
 
+async def test_a_form_opens_a_maintenance_window_and_closes_it(site: Site) -> None:
+    async with site.client(await _signed(site)) as client:
+        page = (await client.get("/silences")).text
+        fields = {"csrf": _csrf(page), "name": "move", "reason": "new disks", "for": "30m"}
+        for wrong, said in (
+            ({"for": "soon"}, "soon"),
+            ({"for": "2y"}, "a year at the most"),
+            ({"starts_at": "teatime"}, "no time such as"),
+            ({"matchers": "job=~("}, "job"),
+            ({"starts_at": "2001-01-01T00:00Z"}, "end"),
+        ):
+            answer = await client.post("/maintenance", data={**fields, **wrong})
+            assert answer.status_code == 409, (wrong, answer.text)
+            assert said in answer.text
+            assert 'value="move"' in answer.text  # what was typed is not lost
+        answer = await client.post("/maintenance", data={**fields, "matchers": 'job="app"'})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/silences")
+        page = (await client.get("/silences")).text
+        assert "new disks" in page
+        (one,) = (await client.get("/api/maintenance")).json()["maintenance"]
+        assert (one["open"], one["by"], one["matchers"]) == (True, "dev-a", ['job="app"'])
+        await client.post(f"/maintenance/{one['id']}/close", data={"csrf": _csrf(page)})
+        (one,) = (await client.get("/api/maintenance")).json()["maintenance"] or [{"open": False}]
+        assert not one["open"]
+
+
+async def test_a_probe_page_goes_back_in_time_and_forth_again(site: Site) -> None:
+    async with site.client(BROWSER) as client:
+        now = (await client.get("/probes/app?span=week")).text
+        assert 'rel="next"' not in now
+        earlier = _way(now, "prev")
+        assert "until=" in earlier
+        past = (await client.get(f"/probes/app{earlier}")).text
+        assert _way(past, "next") == "?span=week"
+        further = (await client.get(f"/probes/app{_way(past, 'prev')}")).text
+        assert "until=" in _way(further, "next")
+        oldest = (await client.get("/probes/app?span=week&until=1990-01-01T00:00:00Z")).text
+        assert 'rel="prev"' not in oldest
+
+
+def _way(text: str, rel: str) -> str:
+    found = re.search(rf'href="([^"]+)" rel="{rel}"', text)
+    assert found is not None
+    return found[1].replace("&amp;", "&")
+
+
 async def test_forms_from_elsewhere_are_refused(site: Site) -> None:
     site.daemon.platform.database.goes_down()
     ident = await site.incident()
@@ -160,6 +206,7 @@ async def test_signing_in_leads_nowhere_else(site: Site, asked: str, led: str) -
         ("GET", "/incidents/none", 404),
         ("GET", "/probes/none", 404),
         ("GET", "/probes/app?span=age", 400),
+        ("GET", "/probes/app?until=teatime", 400),
         ("GET", "/oncall?weeks=1000000", 400),
         ("GET", "/history?days=-1", 400),
         ("GET", "/history?before=x", 400),
