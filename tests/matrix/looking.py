@@ -1,4 +1,4 @@
-"""Look at the platform with every probe of the demo, and keep what they say for a replay."""
+"""Look at the platform with every kind of probe that fits, and keep what they say for a replay."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ _TOOK: Final = frozenset(
         "stewardmon_agent_first_line_seconds",
     }
 )
+_CONTEXT: Final = Context(clock=SystemClock(), user_agent="stewardmon/test")
 _USUAL: Final = 0.05  # seconds
 _CUT: Final = 0.7  # seconds that a probe which gets no answer is given
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The demo's probes over one platform, ready to be asked."""
+    """The matrix' probes over one platform."""
 
     specs: tuple[ProbeSpec, ...]
-    probes: Mapping[str, Probe]
     environ: Mapping[str, str]
 
     async def look(
         self, names: Iterable[str] = (), *, hangs: Iterable[str] = (), slow: bool = False
     ) -> dict[str, Outcome]:
         """Ask all probes at once (or those named); of those that hang, only for a moment."""
-        wanted = frozenset(names) or frozenset(self.probes)
+        wanted = frozenset(names) or {spec.name for spec in self.specs}
         async with asyncio.TaskGroup() as group:
             tasks = {
                 spec.name: group.create_task(self._ask(spec, hangs=spec.name in hangs))
@@ -74,25 +74,23 @@ class Watched:
         found = {name: task.result() for name, task in tasks.items()}
         return found if slow else {name: swift(outcome) for name, outcome in found.items()}
 
-    async def close(self) -> None:
-        """Let go of what the probes keep."""
-        for probe in self.probes.values():
-            await probe.close()
-
     async def _ask(self, spec: ProbeSpec, *, hangs: bool) -> Outcome:
         limit = _CUT if hangs else spec.timeout.total_seconds()
-        return await ask(self.probes[spec.name], timeout=limit, bug=unexpected)
+        # Made anew: what a probe remembers (a session, a question) is of a time before the fault.
+        probe: Probe = KINDS[spec.kind].make(spec.settings, _CONTEXT)
+        try:
+            return await ask(probe, timeout=limit, bug=unexpected)
+        finally:
+            await probe.close()
 
 
 def watched(platform: Platform) -> Watched:
-    """Build the demo's probes for a running platform."""
+    """Read the matrix' probes for a running platform."""
     environ = platform.environment()
     with TemporaryDirectory() as folder:
         Path(folder, "probes.yml").write_text(PROBES)
         specs = load(Path(folder), environ).probes
-    context = Context(clock=SystemClock())
-    probes = {one.name: KINDS[one.kind].make(one.settings, context) for one in specs}
-    return Watched(specs, probes, environ)
+    return Watched(specs, environ)
 
 
 def swift(outcome: Outcome) -> Outcome:
