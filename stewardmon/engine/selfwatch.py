@@ -37,7 +37,8 @@ class SelfWatch:
         self._identity = {"job": JOB, "instance": location}
         self._extra = extra
         self._beat = beat
-        self._shown: set[Labels] = set()
+        # The labels of what was seen at the last look, by name and label values.
+        self._known: dict[tuple[str, ...], Labels] = {}
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -49,20 +50,22 @@ class SelfWatch:
     def look(self) -> None:
         """Write one sample of everything; what is gone ends with a stale marker."""
         at_ms = milliseconds(self._clock.now())
-        values = {Labels({**labels, **self._identity}): value for labels, value in self._values()}
-        for labels, value in values.items():
+        former, self._known = self._known, {}
+        for name, own, value in self._values():
+            key = (name, *own.values())
+            labels = former.get(key) or Labels({NAME: name, **own, **self._identity})
+            self._known[key] = labels
             self._tape.append(labels, at_ms, value)
-        for labels in self._shown.difference(values):
-            self._tape.mark_stale(labels, at_ms)
-        self._shown = set(values)
+        for key in former.keys() - self._known.keys():
+            self._tape.mark_stale(former[key], at_ms)
 
-    def _values(self) -> Iterator[tuple[dict[str, str], float]]:
+    def _values(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
         for family in metrics.REGISTRY.collect():
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
-                    yield {**sample.labels, NAME: sample.name}, sample.value
+                    yield sample.name, sample.labels, sample.value
         for (name, label, of), value in self._extra().items():
-            yield {NAME: name, label: of}, value
+            yield name, {label: of}, value
 
 
 def own_rules() -> RuleGroup:
@@ -123,7 +126,7 @@ def own_rules() -> RuleGroup:
             severity="warning",
         ),
     )
-    return RuleGroup(name="stewardmon", rules=rules, interval=timedelta(seconds=5))
+    return RuleGroup(name="stewardmon", rules=rules, interval=timedelta(seconds=LOOK_EVERY))
 
 
 def _rule(name: str, expr: str, summary: str, *, severity: str = "critical") -> AlertRule:
