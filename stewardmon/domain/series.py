@@ -144,6 +144,10 @@ class SeriesStore:
         """Return a number that changes when series of that metric name come or go."""
         return self._versions.get(name, 0)
 
+    def holds(self, name: str) -> bool:
+        """Say whether there is a series of that metric name."""
+        return name in self._index.get(NAME, {})
+
     def handle(self, labels: Labels) -> Series:
         """Return the series of the labels, made at need, for repeated appends.
 

@@ -33,6 +33,7 @@ from stewardmon.engine.running import (
     RunningRecording,
     RunningRule,
     alert_series,
+    is_mute,
 )
 from stewardmon.errors import EvaluationError, OverdueError
 from stewardmon.ports import Clock
@@ -52,6 +53,9 @@ class Evaluated:
     dropped: tuple[Alert, ...] = ()
 
 
+_NOTHING: Final = Evaluated()
+
+
 class Evaluator:
     """Evaluates rules one by one, writes ALERTS and recordings, and says what changed."""
 
@@ -67,6 +71,7 @@ class Evaluator:
         windows: Windows | None = None,
     ) -> None:
         self.groups = groups
+        self._series = series
         self._pace = pace
         self._tape = tape or Tape(series)
         self.engine = Engine(series)
@@ -94,6 +99,10 @@ class Evaluator:
         """Evaluate one rule at an instant; one that fails changes no state, and is counted."""
         if at_ms < running.rests_until_ms:
             return self._failed(running, running.error)
+        if is_mute(running, self._series):
+            running.error, running.failures, running.filling_since_ms = "", 0, None
+            running.evaluated_at, running.seconds = from_milliseconds(at_ms), 0.0
+            return _NOTHING
         started = perf_counter()
         if self._pace is not None:
             self._pace.begin()

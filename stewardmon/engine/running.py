@@ -9,7 +9,8 @@ from typing import Final
 
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.labels import NAME, Labels, metric_name
-from stewardmon.domain.rule import AlertRule, RecordingRule, RuleGroup
+from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
+from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.template import Template, compile_template
 from stewardmon.promql import Plan, plan
 
@@ -21,7 +22,8 @@ class Evaluation:
     """How a rule's evaluations went lately, and the series that it last wrote (`shown`).
 
     `rests_until_ms`: an expensive rule is not tried before. `filling_since_ms`: since when its
-    windows are being filled for the first time.
+    windows are being filled for the first time. `mute_at`: the version of the series at which
+    there was none that it could speak of.
     """
 
     failures: int = 0
@@ -31,6 +33,7 @@ class Evaluation:
     shown: frozenset[Labels] = frozenset()
     rests_until_ms: int = 0
     filling_since_ms: int | None = None
+    mute_at: int = -1
 
 
 @dataclass(slots=True)
@@ -57,6 +60,23 @@ class RunningRecording(Evaluation):
 
 
 Running = RunningRule | RunningRecording
+
+
+def is_mute(running: Running, series: SeriesStore) -> bool:
+    """Say whether an evaluation would find nothing and change nothing: there is nothing to find.
+
+    A daemon asks dozens of rules about what it does not watch, every few seconds.
+    """
+    version = series.version()
+    if running.mute_at != version:
+        sources = running.plan.sources
+        if sources is None or any(series.holds(name) for name in sources):
+            return False
+        running.mute_at = version
+    if isinstance(running, RunningRule):
+        no_data = running.rule.no_data is NoData.ALERT
+        return not (no_data or running.active or running.shown)
+    return not running.shown
 
 
 @dataclass(slots=True)

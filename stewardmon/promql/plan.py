@@ -44,7 +44,9 @@ class Plan:
 
     `selectors` are the matchers of each selector in it, `reaches` how far before the instant each
     of them can look, in milliseconds: ranges, subqueries, offsets and the lookback (a selector
-    with `@` looks at a fixed time and reaches nowhere).
+    with `@` looks at a fixed time and reaches nowhere). `sources` are the metrics without any of
+    which the result is empty; None where it may hold something all the same: `absent(m)`,
+    `vector(1)`, `hour()`, a number, or a selector that names no metric.
     """
 
     text: str
@@ -52,18 +54,8 @@ class Plan:
     value_type: ValueType
     selectors: tuple[tuple[Matcher, ...], ...]
     reaches: tuple[int, ...]
+    sources: frozenset[str] | None
     evaluation: Evaluation = field(repr=False, compare=False)
-
-    @property
-    def sources(self) -> frozenset[str] | None:
-        """Return the metrics without any of which the result is empty.
-
-        None where it may hold something all the same: `absent(m)`, `vector(1)`, `hour()`, a number,
-        or a selector that names no metric.
-        """
-        names = frozenset(metric_name(matchers) for matchers in self.selectors)
-        scalar = self.value_type is not ValueType.VECTOR
-        return None if scalar or "" in names or _speaks_of_itself(self.tree) else names
 
     @property
     def longest_range_ms(self) -> int:
@@ -94,6 +86,7 @@ def plan(text: str) -> Plan:
         value_type=value_type,
         selectors=tuple(selector.matchers for selector, _ in found),
         reaches=tuple(reach for _, reach in found),
+        sources=_sources(tree, value_type),
         evaluation=_evaluation(tree, value_type),
     )
 
@@ -218,6 +211,12 @@ def _moved(selector: VectorSelector | Subquery, at: Span, query: Span) -> Span:
         edge = query[0] if selector.edge is Edge.START else query[1]
         at = (edge, edge)
     return at[0] - offset, at[1] - offset
+
+
+def _sources(tree: Expr, value_type: ValueType) -> frozenset[str] | None:
+    names = frozenset(metric_name(selector.matchers) for selector, _ in _selectors(tree))
+    scalar = value_type is not ValueType.VECTOR
+    return None if scalar or "" in names or _speaks_of_itself(tree) else names
 
 
 def _speaks_of_itself(expr: Expr) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,20 +26,18 @@ from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.reader import read
 from stewardmon.config.types import Duration, Settings
 from stewardmon.domain.alert import ALERT_NAME
-from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.labels import Labels
 from stewardmon.domain.rule import RuleGroup
 from stewardmon.domain.triage import Book
 from stewardmon.engine.running import (
     RunningGroup,
-    RunningRecording,
-    RunningRule,
     afresh,
     prepare,
 )
 from stewardmon.errors import EvaluationError, ExpressionError
-from stewardmon.promql import Plan, Result, Scalar, Vector, plan
+from stewardmon.promql import Result, Scalar, Vector, plan
 from stewardmon.promql.notation import describe, read_metric
-from stewardmon.rehearsal.stage import OWN, Stage
+from stewardmon.rehearsal.stage import Stage
 
 MINUTE: Final = timedelta(minutes=1)
 _MS: Final = timedelta(milliseconds=1)
@@ -191,7 +189,7 @@ class _Run:
         except ExpressionError as error:
             return [self._failure("input_series", 0, "a series cannot be read", "", str(error))]
         failures: list[Failure] = []
-        groups = self._speaking({labels.value(NAME) for _, labels, _ in samples})
+        groups = self._ordered()
         at = timedelta(0)
         while at <= self._last():
             at_ms = at // _MS
@@ -208,16 +206,6 @@ class _Run:
         for when, labels, value in samples:
             self._stage.series.append(labels, when, value)
         return failures + self._check_expressions()
-
-    def _speaking(self, given: set[str]) -> list[RunningGroup]:
-        """Return the groups in order, without the rules that no series of this test can move."""
-        groups = self._ordered()
-        given |= {one.rule.name for group in groups for one in group.rules if _records(one)}
-        given |= OWN
-        return [
-            replace(group, rules=[one for one in group.rules if _can_speak(one.plan, given)])
-            for group in groups
-        ]
 
     def _ordered(self) -> list[RunningGroup]:
         order = self._setting.entry.group_eval_order
@@ -310,15 +298,6 @@ class _Run:
             expected=expected,
             got=got,
         )
-
-
-def _records(running: RunningRule | RunningRecording) -> bool:
-    return isinstance(running, RunningRecording)
-
-
-def _can_speak(planned: Plan, metrics: set[str]) -> bool:
-    sources = planned.sources
-    return sources is None or not sources.isdisjoint(metrics)
 
 
 def _samples(test: TestEntry) -> Iterator[tuple[int, Labels, float]]:
