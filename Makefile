@@ -8,6 +8,9 @@ ARGS ?=
 # As many test processes as there are cores.
 WORKERS ?= auto
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check -q install
+# Byte code of our own modules: pip makes it only for what it copies, and where Python may not write
+# beside its sources every start would compile 400 files anew (1.5 s).
+COMPILE = $(VENV)/bin/python -m compileall -q stewardmon
 CODE = stewardmon tests $(wildcard bench dashboards/*.py tools/*.py)
 
 .PHONY: demo run test coverage lint bench screenshots venv peers format lock help
@@ -70,6 +73,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime

@@ -93,6 +93,7 @@ async def _served(
     store, history = open_store(runtime.state)
     await store.open()
     await history.open()
+    gc.enable()  # off since exec (see cli.run); whoever follows may wait here for days
     right = await _led(store, clock)
     public = runtime.public_url or url
     links = Links(await _link_secret(store), public, clock)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from math import floor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
-
 from stewardmon.domain.localtime import first_instant
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 FIRST_ASKS_PER_SECOND: Final = 500  # the burst after a start: everybody is asked soon, none at once
 
@@ -47,7 +48,7 @@ class Schedule:
         due = {name: at for at, name in self._heap}
         kept = {n for n in due if intervals.get(n) == self._intervals.get(n)}
         fresh = [name for name in intervals if name not in kept]
-        burst = max(1.0, len(fresh) / FIRST_ASKS_PER_SECOND)
+        burst = len(fresh) / FIRST_ASKS_PER_SECOND
         for name in fresh:
             due[name] = now + share(name) * min(burst, intervals[name])
         self._intervals = dict(intervals)
@@ -118,6 +119,8 @@ def _trigger(at: time, weekday: int | None, day: int | None) -> CronTrigger:
     scheduler is not used: it reads the machine's own clock, stalls when that is set back, and drops
     what is a second late unless told otherwise.
     """
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - not before a job is due
+
     return CronTrigger(
         day=day, day_of_week=weekday, hour=at.hour, minute=at.minute, second=at.second, timezone=UTC
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from stewardmon.channels.view import view
 from stewardmon.channels.webhook_body import annotation_values, label_values, rfc3339
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import AlertView, Notification, NotificationEvent, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Duration
 
 
@@ -118,3 +118,6 @@ def _annotations(notification: Notification, *, to: str, now: datetime) -> dict[
 
 def _words(answer: Answer) -> str:
     return answer.body.decode("utf-8", "replace")
+
+
+KIND: Final = Kind(settings=AlertmanagerSettings, make=AlertmanagerChannel)

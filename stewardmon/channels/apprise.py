@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib.util import find_spec
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import quote
 
 from pydantic import AfterValidator, model_validator
@@ -17,7 +17,7 @@ from stewardmon.channels import render
 from stewardmon.channels.settings import ChannelSettings
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 
@@ -106,3 +106,6 @@ def _notify(url: str, title: str, body: str, kind: str) -> bool:
             interpret_escapes=False,
         )
     )
+
+
+KIND: Final = Kind(settings=AppriseSettings, make=AppriseChannel)

@@ -21,7 +21,7 @@ from stewardmon.channels.text import line
 from stewardmon.channels.webhook_body import body
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 TEMPORARY_FAILURE: Final = 75
@@ -152,3 +152,6 @@ async def _kill(process: Process) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(1):
             await process.wait()
+
+
+KIND: Final = Kind(settings=CommandSettings, make=CommandChannel)

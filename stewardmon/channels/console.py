@@ -12,7 +12,7 @@ from stewardmon.channels.settings import ChannelSettings
 from stewardmon.channels.text import encodable
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _COLOURS: Final[Mapping[NotificationEvent, str]] = {
@@ -67,3 +67,6 @@ class ConsoleChannel:
 def make(settings: ConsoleSettings, context: Context) -> ConsoleChannel:
     """Return the channel that prints to the configured stream."""
     return ConsoleChannel(sys.stderr if settings.stream == "stderr" else sys.stdout, context)
+
+
+KIND: Final = Kind(settings=ConsoleSettings, make=make)

@@ -11,7 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from socket import gethostname
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, Field, FilePath
@@ -23,7 +23,7 @@ from stewardmon.channels.settings import ChannelSettings, split_url
 from stewardmon.channels.text import line
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465}
@@ -223,3 +223,6 @@ def _urgent(notification: Notification) -> bool:
 def _message_id(key: str, domain: str) -> str:
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
     return f"<{digest}@{domain}>"
+
+
+KIND: Final = Kind(settings=EmailSettings, make=EmailChannel)

@@ -15,7 +15,7 @@ from stewardmon.channels.settings import HttpSettings, HttpUrl
 from stewardmon.channels.text import shorten
 from stewardmon.channels.view import View, view
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 # Beyond 4096 bytes a message becomes an attached file; no character takes more than four.
@@ -94,3 +94,6 @@ def _actions(shown: View) -> list[dict[str, Any]]:
 
 def _words(answer: Answer) -> str:
     return str(answer.json().get("error", ""))
+
+
+KIND: Final = Kind(settings=NtfySettings, make=NtfyChannel)

@@ -16,7 +16,7 @@ from stewardmon.channels.text import line, shorten
 from stewardmon.channels.view import View, view
 from stewardmon.channels.webhook_body import rfc3339
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 _SEVERITIES: Final = {
@@ -124,3 +124,6 @@ def _words(answer: Answer) -> str:
     errors = said.get("errors")
     listed = [str(one) for one in errors] if isinstance(errors, list) else []
     return "; ".join(filter(None, (str(said.get("message", "")), *listed)))
+
+
+KIND: Final = Kind(settings=PagerDutySettings, make=PagerDutyChannel)

@@ -15,7 +15,7 @@ from stewardmon.channels.settings import HttpSettings, HttpUrl, join_url
 from stewardmon.channels.text import shorten
 from stewardmon.channels.view import View, view
 from stewardmon.domain.notification import Notification, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 _TEMPORARY: Final = frozenset(
@@ -163,3 +163,6 @@ def _buttons(shown: View) -> list[dict[str, Any]]:
         for name, url, style in wanted
         if url
     ]
+
+
+KIND: Final = Kind(settings=SlackSettings, make=SlackChannel)

@@ -16,7 +16,7 @@ from stewardmon.channels.settings import HttpSettings, HttpUrl, join_url
 from stewardmon.channels.text import shorten
 from stewardmon.channels.view import View, view
 from stewardmon.domain.notification import Notification, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 # The limit is 4096 after parsing, counted in UTF-16; no sign takes more than two units.
@@ -94,3 +94,6 @@ def _wish(answer: Answer) -> str | None:
     parameters = answer.json().get("parameters")
     wish = parameters.get("retry_after") if isinstance(parameters, dict) else None
     return None if wish is None else str(wish)
+
+
+KIND: Final = Kind(settings=TelegramSettings, make=TelegramChannel)

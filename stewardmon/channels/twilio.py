@@ -17,7 +17,7 @@ from stewardmon.channels.settings import HttpSettings, HttpUrl, join_url
 from stewardmon.channels.view import view
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.errors import DeliveryError
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
@@ -151,3 +151,7 @@ class _Twilio:
 def _words(answer: Answer) -> str:
     said = answer.json()
     return " ".join(str(said[key]) for key in ("code", "message") if said.get(key))
+
+
+SMS: Final = Kind(settings=TwilioSettings, make=SmsChannel)
+VOICE: Final = Kind(settings=TwilioSettings, make=VoiceChannel)

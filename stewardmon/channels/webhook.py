@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from stewardmon.channels.http_client import HttpSender, Request, dump
 from stewardmon.channels.settings import Headers, HttpSettings, HttpUrl, host_of
 from stewardmon.channels.webhook_body import body
 from stewardmon.domain.notification import Notification, Receipt
-from stewardmon.ports import Context
+from stewardmon.ports import Context, Kind
 from stewardmon.settings import Secret
 
 
@@ -64,3 +65,6 @@ def header_safe(text: str) -> str:
     """Return the text as a header may hold it: printable ASCII as it is, the rest percent-coded."""
     printable = "".join(chr(code) for code in range(0x21, 0x7F))
     return quote(text, safe=printable, errors="replace")
+
+
+KIND: Final = Kind(settings=WebhookSettings, make=WebhookChannel)

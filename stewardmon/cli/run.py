@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -21,14 +22,20 @@ def command(
     Settings come from flags, then from STEWARDMON_RULES, STEWARDMON_STATE, STEWARDMON_LISTEN,
     STEWARDMON_LOCATION, STEWARDMON_TOKEN, STEWARDMON_PUBLIC_URL and the guide's own variables.
     """
-    from stewardmon.config.environment import read_environment
-    from stewardmon.process import main
+    # What a start makes stays: looking through it for garbage, again and again, is a tenth of the
+    # start. The process turns it on again as soon as the configuration is read.
+    gc.disable()
+    try:
+        from stewardmon.config.environment import read_environment
+        from stewardmon.process import main
 
-    runtime = read_environment(
-        os.environ,
-        rules=None if rules is None else str(rules),
-        state=state,
-        listen=listen,
-        location=location,
-    )
-    main(runtime, os.environ)
+        runtime = read_environment(
+            os.environ,
+            rules=None if rules is None else str(rules),
+            state=state,
+            listen=listen,
+            location=location,
+        )
+        main(runtime, os.environ)
+    finally:
+        gc.enable()

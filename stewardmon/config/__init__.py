@@ -5,7 +5,6 @@ from __future__ import annotations
 from stewardmon.config.alerts import load_rule_file
 from stewardmon.config.environment import Runtime, read_environment
 from stewardmon.config.loading import load
-from stewardmon.config.schema import schema
 from stewardmon.config.values import Config
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "load",
     "load_rule_file",
     "read_environment",
-    "schema",
 ]

@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import httpx
 import structlog
 
 from stewardmon import metrics
@@ -76,6 +75,8 @@ class Feeds:
 
 async def fetch(url: str) -> bytes:
     """Return the calendar at an address, redirects not followed. Raises FeedError."""
+    import httpx  # noqa: PLC0415 - most rotas stand in oncall.yml
+
     body = bytearray()
     try:
         async with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -16,13 +16,22 @@ from stewardmon.engine.jobs import Job
 from stewardmon.engine.kept import Kept
 from stewardmon.engine.ledger import Ledger
 from stewardmon.ports import Clock, ProbeSpec
-from stewardmon.probes.restore_drill import Plan, drill
 from stewardmon.schedule import CalendarTime
+
+if TYPE_CHECKING:
+    from stewardmon.probes.restore_drill import Plan
 
 log = structlog.get_logger()
 
 KIND: Final = "restore"
-Drill = Callable[[Plan, Clock], Awaitable[Restored]]
+Drill = Callable[["Plan", Clock], Awaitable[Restored]]
+
+
+async def drill(plan: Plan, clock: Clock) -> Restored:
+    """Restore the newest backup into a database made for it, and compare."""
+    from stewardmon.probes import restore_drill  # noqa: PLC0415 - psycopg, which few drills need
+
+    return await restore_drill.drill(plan, clock)
 
 
 class Restores:

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Final
 
+from stewardmon.kinds import Kinds
 from stewardmon.ports import Kind
 
-
-class _Kinds(Mapping[str, Kind]):
-    """Kinds by name; a kind's module is imported when it is first looked up, not before.
-
-    Drivers are heavy: psycopg alone takes as long to import as the rest of a probe.
-    """
-
-    def __init__(self, modules: Mapping[str, str]) -> None:
-        self._modules = modules
-
-    def __getitem__(self, name: str) -> Kind:
-        kind: Kind = import_module(f"{__name__}.{self._modules[name]}").KIND
-        return kind
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-
-KINDS: Final[Mapping[str, Kind]] = _Kinds(
+KINDS: Final[Mapping[str, Kind]] = Kinds(
+    __name__,
     {
         "http": "http",
         "health": "health",
@@ -59,5 +39,5 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds(
         "statuspage": "statuspage",
         "supabase": "supabase",
         "vercel": "vercel",
-    }
+    },
 )

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from stewardmon.ports import Store
 from stewardmon.stores.history import SqlHistory
-from stewardmon.stores.leader import AdvisoryLeadership
 from stewardmon.stores.leadership import Alone, Leadership
-from stewardmon.stores.postgres import PostgresDialect
 from stewardmon.stores.sql import SqlStore
 from stewardmon.stores.sqlite import SqliteDialect
 
@@ -24,14 +22,19 @@ def sqlite(path: Path) -> tuple[SqlStore, SqlHistory]:
 
 def postgres(url: str) -> tuple[SqlStore, SqlHistory]:
     """Return a state and a history in one database, over connections of their own."""
+    # psycopg and SQLAlchemy's part for it: 5 MB that a state in a file does without.
+    from stewardmon.stores.postgres import PostgresDialect  # noqa: PLC0415
+
     return SqlStore(PostgresDialect(url)), SqlHistory(PostgresDialect(url))
 
 
 def leadership(store: Store, *, holder: str) -> Leadership:
     """Return the right to decide over a state; `holder` names this process for people."""
-    if isinstance(store, SqlStore) and isinstance(store.dialect, PostgresDialect):
-        return AdvisoryLeadership(store, store.dialect, holder=holder)
-    return Alone()
+    if not isinstance(store, SqlStore) or isinstance(store.dialect, SqliteDialect):
+        return Alone()
+    from stewardmon.stores.leader import AdvisoryLeadership  # noqa: PLC0415 - PostgreSQL alone
+
+    return AdvisoryLeadership(store, store.dialect, holder=holder)
 
 
 def history_path(state: Path) -> Path:

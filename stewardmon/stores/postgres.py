@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLA
 from sqlalchemy.pool import NullPool
 
 from stewardmon.errors import StoreError
+from stewardmon.stores.schema import PARTIAL, PENDING
 
 # A frozen server or a cut cable must become an error, or pages would wait for it for ever.
 PATIENCE: Final = {
@@ -27,6 +28,9 @@ HANGS_AFTER: Final = 20.0  # seconds: longer than the server's own timeouts
 STATEMENT_TIMEOUT_MS: Final = 15_000
 LOCK_TIMEOUT_MS: Final = 5_000
 LOCK: Final = 0x57E3A4D  # any number that nobody else takes
+
+for _index in PARTIAL:
+    _index.dialect_options["postgresql"]["where"] = PENDING
 
 
 class PostgresDialect:

@@ -82,7 +82,13 @@ event: Final = Table(
     sqlite_autoincrement=True,
 )
 
-_PENDING: Final = text("state = 'pending'")
+# Rows that wait are few, whatever was sent before. stores.postgres says the same to PostgreSQL:
+# said here, it would load SQLAlchemy's part for it.
+PENDING: Final = text("state = 'pending'")
+PARTIAL: Final = (
+    Index("outbox_due", "due_at", sqlite_where=PENDING),
+    Index("outbox_in_order", "incident", "channel", "address", "number", sqlite_where=PENDING),
+)
 
 # `withdrawn` is the reason for which a row that a sender holds is not to be tried again.
 outbox: Final = Table(
@@ -103,16 +109,7 @@ outbox: Final = Table(
     Column("withdrawn", Text),
     Column("payload", Text, nullable=False),
     Index("outbox_by_incident", "incident"),
-    Index("outbox_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
-    Index(
-        "outbox_in_order",
-        "incident",
-        "channel",
-        "address",
-        "number",
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
-    ),
+    *PARTIAL,
     sqlite_autoincrement=True,
 )
 

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from stewardmon.config import load, load_rule_file, schema
+from stewardmon.config import load, load_rule_file
 from stewardmon.config.budget import is_private
 from stewardmon.config.localtime import read_instant
 from stewardmon.config.matchers import equalities, read_matchers
 from stewardmon.config.placeholders import is_placeholder
+from stewardmon.config.schema import schema
 from stewardmon.domain.labels import Labels, Matcher, Op
 from stewardmon.errors import ConfigError, ExpressionError
 from tests.config.environment import ENVIRON, EXAMPLES

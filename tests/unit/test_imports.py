@@ -1,0 +1,68 @@
+"""What a daemon does not load that nobody asked it for: seconds of a start, megabytes at rest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+#: Needed by other probes, channels, states, pages or commands than those that are configured.
+UNUSED = (
+    "alembic",
+    "apprise",
+    "apscheduler",
+    "cryptography",
+    "icalendar",
+    "jinja2",
+    "aiosmtplib",
+    "psycopg",
+    "resvg_py",
+    "sentry_sdk",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.orm",
+    "stewardmon.channels.email",
+    "stewardmon.config.schema",
+    "stewardmon.demo",
+    "stewardmon.probes.backup",
+    "stewardmon.probes.restore_drill",
+    "stewardmon.rehearsal",
+)
+FILES = {
+    "probes.yml": 'probes: [{name: app, kind: http, job: app, url: "http://127.0.0.1:9"}]\n',
+    "oncall.yml": """
+channels: {pager: {kind: webhook, url: "http://127.0.0.1:9"}}
+people: {dev: {name: D, timezone: UTC, contacts: [{channel: pager, to: dev}]}}
+policies: {matrix: {levels: [{level: 1, role: developer, after: 0m, page: [dev]}]}}
+routes: [{policy: matrix}]
+""",
+}
+UP = f"""
+import asyncio, sys
+from pathlib import Path
+from stewardmon import cli
+from stewardmon.cli import run
+from stewardmon.config import load
+from stewardmon.config.environment import read_environment
+from stewardmon.process import daemon
+
+async def up():
+    folder = sys.argv[1]
+    runtime = read_environment({{}}, rules=folder, state=folder + "/s.db", listen="127.0.0.1:0")
+    async with daemon(runtime, load_config=lambda: load(Path(folder), {{}})):
+        print([name for name in {UNUSED} if name in sys.modules])
+
+asyncio.run(up())
+"""
+
+
+def test_a_daemon_loads_nothing_for_what_is_not_configured(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", UP, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
