@@ -28,6 +28,7 @@ from stewardmon.engine.deadman import DeadMan, Ping
 from stewardmon.engine.deliver import Delivering, rates
 from stewardmon.engine.deploys import Deploys
 from stewardmon.engine.drills import Drills
+from stewardmon.engine.early import Early
 from stewardmon.engine.escalate import Escalating
 from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.evidence import Gatherer
@@ -81,6 +82,7 @@ class Parts:
     signs_of_life: tuple[Ping, ...] = ()
     location: str = "local"
     external_url: str = ""
+    early: Early = field(default_factory=dict)
     probe_kinds: Mapping[str, Kind] = field(default_factory=lambda: PROBE_KINDS)
     channel_kinds: Mapping[str, Kind] = field(default_factory=lambda: CHANNEL_KINDS)
 
@@ -124,12 +126,14 @@ class App:
                 overdue=self._overdue_tasks,
             )
         )
+        answers = {name: one.answer for name, one in parts.early.items()}
         self._watch = Watch(
             self._targets(config),
             self._observations,
             clock,
             beat=beat("watch"),
             bug=telemetry.report_bug,
+            answers=answers,
         )
         self._gatherer = Gatherer(
             self._responder,
@@ -281,8 +285,11 @@ class App:
         targets = []
         for spec in config.probes:
             before = known.get(spec.name)
+            asked = self._parts.early.pop(spec.name, None)
             if before is not None and before.spec == spec:
                 targets.append(before)
+            elif asked is not None:
+                targets.append(Target(spec=spec, probe=asked.probe))
             else:
                 make = self._parts.probe_kinds[spec.kind].make
                 own = replace(context, probe=spec.name)

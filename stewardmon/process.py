@@ -1,44 +1,40 @@
-"""The process around the app: configuration and state opened, a port, signals, an orderly end."""
+"""The process around the service: a port, the configuration, signals, an orderly end.
+
+What is imported here is what the first asks need: the service with its rules, state and pages is
+loaded beside them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import secrets
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from stewardmon import __version__, telemetry
-from stewardmon.app import App, Parts
-from stewardmon.channels.http_client import HttpSender, Request
-from stewardmon.channels.settings import HttpSettings
 from stewardmon.clock import SystemClock
 from stewardmon.config import Config, load
 from stewardmon.config.environment import Runtime
-from stewardmon.domain.change import Change
-from stewardmon.engine.deadman import EVERY, Ping
-from stewardmon.engine.lead import keep_leading, wait_to_lead
-from stewardmon.errors import DeposedError, StewardmonError
-from stewardmon.ports import Clock, Context, Store
-from stewardmon.stores import leadership, open_store
-from stewardmon.stores.leadership import Leadership
-from stewardmon.web.guard import LOOPBACK, Access
-from stewardmon.web.links import Links
-from stewardmon.web.server import Server
+from stewardmon.engine.early import asking
+from stewardmon.errors import StewardmonError
+from stewardmon.ports import Clock, Context
+from stewardmon.probes import KINDS
+
+if TYPE_CHECKING:
+    from stewardmon.app import App
 
 log = structlog.get_logger()
 
 SWITCH_SECONDS: Final = 0.0005
-LINK_KEY: Final = ("secret", "links")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,102 +73,24 @@ async def daemon(
     touches nothing. Of several daemons on one PostgreSQL the others wait here until they may lead.
     Raises DeposedError when this one has led and another does now.
     """
+    clock = clock or SystemClock()
     with bind(runtime.host, runtime.port) as listening:
-        async with _served(runtime, listening, load_config, clock or SystemClock()) as running:
-            yield running
-
-
-@asynccontextmanager
-async def _served(
-    runtime: Runtime, listening: socket.socket, load_config: Callable[[], Config], clock: Clock
-) -> AsyncIterator[Running]:
-    port = listening.getsockname()[1]
-    host = f"[{runtime.host}]" if ":" in runtime.host else runtime.host
-    url = f"http://{host}:{port}"
-    config = load_config()
-    store, history = open_store(runtime.state)
-    await store.open()
-    await history.open()
-    gc.enable()  # off since exec (see cli.run); whoever follows may wait here for days
-    right = await _led(store, clock)
-    public = runtime.public_url or url
-    links = Links(await _link_secret(store), public, clock)
-    app = App(
-        Parts(
-            clock=clock,
-            store=store,
-            history=history,
-            config=config,
-            load=load_config,
-            links=links.of,
-            signs_of_life=_signs_of_life(runtime, clock),
-            location=runtime.location or socket.gethostname(),
-            external_url=public,
-        )
-    )
-    server = Server(app.live, links=links, access=_access(runtime), listening=listening)
-    try:
-        await app.start()
-        async with asyncio.TaskGroup() as loops:
-            tasks = [
-                loops.create_task(app.run(), name="app"),
-                loops.create_task(server.run(), name="web"),
-                loops.create_task(keep_leading(right, app.live.ledger, clock), name="lead"),
-            ]
-            try:
+        config = load_config()
+        context = Context(clock=clock, user_agent=f"stewardmon/{__version__}")
+        async with asking(config.probes, context, kinds=KINDS, bug=telemetry.report_bug) as early:
+            # In a thread, so that the answers' times are not those of our imports.
+            service = await asyncio.to_thread(import_module, "stewardmon.service")
+            gc.enable()  # off since exec (see cli.run)
+            opening = service.Opening(
+                runtime=runtime,
+                listening=listening,
+                config=config,
+                load=load_config,
+                clock=clock,
+                early=early,
+            )
+            async with service.serving(opening) as (app, url):
                 yield Running(app=app, url=url)
-            finally:
-                for task in tasks:
-                    task.cancel()
-    except BaseExceptionGroup as group:
-        raise _deposed(group) or group from None
-    finally:
-        await app.close()
-        await right.release()
-
-
-async def _led(store: Store, clock: Clock) -> Leadership:
-    """Return the right to decide over the state, once this process has it."""
-    right = leadership(store, holder=f"{socket.gethostname()}:{os.getpid()}")
-    await wait_to_lead(right, clock)
-    return right
-
-
-def _deposed(group: BaseExceptionGroup[BaseException]) -> DeposedError | None:
-    """Return why this process must stop, None where it fell over something else."""
-    found = group.subgroup(DeposedError)
-    return None if found is None else DeposedError(str(found.exceptions[0]))
-
-
-def _access(runtime: Runtime) -> Access:
-    """Return who is let in, as the environment says."""
-    return Access(
-        token=runtime.token,
-        viewer_token=runtime.viewer_token,
-        proxy_header=runtime.proxy_header,
-        proxy_from=runtime.proxy_from or LOOPBACK,
-        public_status=runtime.public_status,
-    )
-
-
-def _signs_of_life(runtime: Runtime, clock: Clock) -> tuple[Ping, ...]:
-    """Return whom to tell that all loops live: the dead man's URL, Sentry Crons."""
-    pings: list[Ping] = []
-    if runtime.deadman_url is not None:
-        url = runtime.deadman_url.get_secret_value()
-        sender = HttpSender(HttpSettings(), Context(clock=clock))
-
-        async def ping() -> None:
-            await sender.post(Request(url=url))
-
-        pings.append(ping)
-    if runtime.sentry_dsn is not None:
-
-        async def check_in() -> None:
-            telemetry.check_in("stewardmon", interval=EVERY)
-
-        pings.append(check_in)
-    return tuple(pings)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -222,17 +140,6 @@ def default_rules() -> Path | None:
     """Return ./rules where it is there: what a checkout and the container have."""
     folder = Path("rules")
     return folder if folder.is_dir() else None
-
-
-async def _link_secret(store: Store) -> str:
-    """Return the key that signs links: made once, kept in the state, so links outlive restarts."""
-    saved = await store.load()
-    known = saved.records.get(LINK_KEY, {}).get("value")
-    if isinstance(known, str):
-        return known
-    made = secrets.token_urlsafe(32)
-    await store.commit(Change(records={LINK_KEY: {"value": made}}))
-    return made
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -18,6 +18,8 @@ from stewardmon.ports import Clock, Probe, ProbeSpec
 from stewardmon.probes.asking import ask
 from stewardmon.schedule import Schedule, Tick
 
+Answer = asyncio.Task[tuple[Outcome, datetime]]
+NO_ANSWERS: Final[Mapping[str, Answer]] = {}
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
 # What asking again at once could change: not what we are, have or may.
 _WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
@@ -144,8 +146,11 @@ class Watch:
         *,
         beat: Callable[[], None] = lambda: None,
         bug: Callable[[str, Exception], None] = lambda _name, _error: None,
+        answers: Mapping[str, Answer] = NO_ANSWERS,
     ) -> None:
+        """`answers` are first asks that were made already (see engine.early)."""
         self.targets = {target.spec.name: target for target in targets}
+        self._answers = dict(answers)
         self._observations = observations
         self._clock = clock
         self._beat = beat
@@ -158,6 +163,7 @@ class Watch:
     def change(self, targets: Sequence[Target]) -> None:
         """Watch these targets from now on; those whose interval stays keep their ticks."""
         former = self.targets.keys()
+        self._answers.clear()  # they may be another entry's
         self.targets = {target.spec.name: target for target in targets}
         for name in former - self.targets.keys():
             self._waits.pop(name, None)
@@ -219,17 +225,18 @@ class Watch:
 
     async def _ask(self, target: Target) -> None:
         spec = target.spec
+        early = self._answers.pop(spec.name, None)
         try:
-            outcome = await self._outcome(target)
+            outcome, at = await early if early is not None else await self._answer(target)
             if spec.confirm and outcome.state in _WORTH_A_SECOND_ASK:
-                outcome = await self._confirmed(target, outcome)
+                outcome, at = await self._confirmed(target, outcome), self._clock.now()
         finally:
             self._asking.discard(spec.name)
         if self.targets.get(spec.name) is not target:
             return  # a reload took it away while it was asked
         self._wait_as_asked(spec, outcome)
         metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
-        self._observations.record(spec, outcome, at=self._clock.now())
+        self._observations.record(spec, outcome, at=at)
 
     def _wait_as_asked(self, spec: ProbeSpec, outcome: Outcome) -> None:
         """Leave a target alone that refuses us for our number, or says that nothing remains."""
@@ -244,6 +251,10 @@ class Watch:
         elif before is None:
             return
         metrics.PROBE_PAUSE.labels(spec.name).set(self.pause(spec.name).total_seconds())
+
+    async def _answer(self, target: Target) -> tuple[Outcome, datetime]:
+        outcome = await self._outcome(target)
+        return outcome, self._clock.now()
 
     async def _outcome(self, target: Target) -> Outcome:
         spec = target.spec

@@ -20,7 +20,7 @@ async def test_a_daemon_that_cannot_start_gives_its_port_back(
     async def fails(_: object) -> str:
         raise StewardmonError("the state cannot be read")
 
-    monkeypatch.setattr("stewardmon.process._link_secret", fails)
+    monkeypatch.setattr("stewardmon.service._link_secret", fails)
     port = free_port()
     runtime = Runtime(state=str(tmp_path / "state.db"), port=port)
     # The error is held on to, and with it all that the failed start had: only closing helps.
