@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -41,8 +42,8 @@ def judge(watched: Iterable[Watched], outcomes: Mapping[str, Outcome]) -> Connec
     jobs: dict[str, str] = {}
     local_jobs = set()
     for probe in watched:
-        host = _host(probe.instance)
-        if host and not _is_here(host):
+        host = _beyond(probe.instance)
+        if host:
             jobs[probe.name] = probe.job
             outcome = outcomes.get(probe.name)
             hosts.setdefault(host, set()).add(outcome is not None and _unreached(outcome))
@@ -59,6 +60,13 @@ def _unreached(outcome: Outcome) -> bool:
     if outcome.reason is Reason.TIMEOUT:
         return not {"tls", "processing", "transfer"} & outcome.phases.keys()
     return not outcome.success and outcome.reason in _UNREACHED
+
+
+@lru_cache(maxsize=4096)  # asked for every probe once a second; more probes than that share it
+def _beyond(instance: str) -> str:
+    """Return the host that an instance names, empty where it is none or this machine."""
+    host = _host(instance)
+    return "" if _is_here(host) else host
 
 
 def _host(instance: str) -> str:

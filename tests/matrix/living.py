@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from stewardmon.domain.notification import NotificationEvent
 from stewardmon.ports import ProbeSpec
 from tests.matrix.looking import ALERTS, PROBES, RENEWED, Looked, Tape, Watched
 from tests.support.daemon import ONCALL, Daemon, running
+from tests.support.unhurried import Forgetful, unhurried
 from tests.support.virtual import VirtualClock
 
 # A second is finer than any of the shipped rules needs, and costs thirty times as much.
@@ -59,14 +61,7 @@ async def live(
 ) -> Life:
     """Let a daemon live through it on virtual time; nobody answers."""
     tape = Tape(watched, healthy)
-    async with running(
-        probes=PROBES,
-        alerts=COARSE,
-        oncall=ONCALL,
-        clock=VirtualClock(SystemClock().now()),
-        kinds=tape.kinds(),
-        environ=watched.environ,
-    ) as daemon:
+    async with _daemon(watched, tape) as daemon:
         await daemon.after(seconds=CALM.total_seconds())
         assert not alerts(daemon), f"not calm before: {[one.name for one in alerts(daemon)]}"
         began = daemon.clock.now()
@@ -76,6 +71,21 @@ async def live(
         tape.show(after)
         left = await _mended(daemon)
     return Life(paged=paged, fired=fired, left=left)
+
+
+@asynccontextmanager
+async def _daemon(watched: Watched, tape: Tape) -> AsyncIterator[Daemon]:
+    with unhurried():
+        async with running(
+            probes=PROBES,
+            alerts=COARSE,
+            oncall=ONCALL,
+            clock=VirtualClock(SystemClock().now()),
+            kinds=tape.kinds(),
+            environ=watched.environ,
+            history=Forgetful(),
+        ) as daemon:
+            yield daemon
 
 
 def alerts(daemon: Daemon) -> list[Alert]:

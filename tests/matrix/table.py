@@ -54,7 +54,8 @@ def gap(what: str, **more: object) -> Row:
     return Row(gap=what, **more)  # type: ignore[arg-type]
 
 
-_AGENTS: Final = ("agent", "agent-stream", "agent-metrics")
+_ASKED: Final = ("agent", "agent-stream", "agent-contract", "agent-cache")
+_AGENTS: Final = (*_ASKED, "agent-metrics")
 _APP: Final = ("app", "page", "edge", "security", *_AGENTS)
 _APP_BROKEN: Final = ("Agent Broken", "Agent Metrics Unreadable")
 _DATABASE_BROKEN: Final = ("High Error Rate", *_APP_BROKEN)
@@ -198,7 +199,7 @@ MATRIX: Final[Mapping[Fault, Row]] = {
         "Slow Response Time",
         "Response Time Above Benchmark",
         *_NO_AI,
-        hangs=("app", "openai", "openai-chat", "agent", "agent-stream"),
+        hangs=("app", "openai", "openai-chat", *_ASKED),
     ),
     F.OPENAI_DOWN: row({"AI Service Down": "critical refused"}, *_NO_AI),
     F.OPENAI_BAD_REQUEST: row(

@@ -74,6 +74,18 @@ async def test_a_fault_pages_for_its_cause_alone(world: World, fault: Fault) -> 
     life = await asyncio.to_thread(
         run_virtually, live(world.watched, world.healthy, broken, after, ages=row.ages)
     )
+    _judge(life, row, broken, differ)
+
+
+async def test_every_fault_stands_in_the_matrix() -> None:
+    assert set(MATRIX) == set(Fault)
+    assert set(UNSEEN) <= set(Fault)
+    assert all(UNSEEN.values())
+    assert all(bool(one.pages) + bool(one.quiet) + bool(one.gap) == 1 for one in MATRIX.values())
+
+
+def _judge(life: Life, row: Row, broken: Looked, differ: list[str]) -> None:
+    """Hold what became of a fault against its row."""
     said = {name: _words(one, row.pages.get(name, "")) for name, one in life.paged.items()}
     assert (said, life.shown) == (row.pages, row.shown), _told(life, broken, differ)
     assert not life.left, f"not resolved: {life.left}"
@@ -82,13 +94,6 @@ async def test_a_fault_pages_for_its_cause_alone(world: World, fault: Fault) -> 
     for name, one in life.paged.items():
         assert one.times == 1, f"{name} paged {one.times} times"
         assert one.took <= HOLDS[name] + one.interval + timedelta(minutes=2), (name, one.took)
-
-
-async def test_every_fault_stands_in_the_matrix() -> None:
-    assert set(MATRIX) == set(Fault)
-    assert set(UNSEEN) <= set(Fault)
-    assert all(UNSEEN.values())
-    assert all(bool(one.pages) + bool(one.quiet) + bool(one.gap) == 1 for one in MATRIX.values())
 
 
 async def _with(world: World, fault: Fault, row: Row) -> dict[str, Outcome]:

@@ -1,0 +1,49 @@
+"""A daemon whose own loops take their time: what looks every second looks every few.
+
+For journeys of hours in which no second counts. Rules, probes and policies keep their times; steps
+come up to a pulse late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from stewardmon import app
+from stewardmon.engine import audit, deliver, escalate, evidence, external, record, selfwatch
+from stewardmon.stores.memory import MemoryHistory
+
+PULSE: Final = 30.0  # seconds
+_LOOKS: Final = (
+    (app, "HOUSEKEEPING_EVERY"),
+    (audit, "LOOK_EVERY"),
+    (deliver, "LONGEST_WAIT"),
+    (escalate, "LONGEST_WAIT"),
+    (evidence, "LONGEST_WAIT"),
+    (external, "LOOK_EVERY"),
+    (record, "FLUSH_EVERY"),
+    (selfwatch, "LOOK_EVERY"),
+)
+
+
+@contextmanager
+def unhurried(pulse: float = PULSE) -> Iterator[None]:
+    """Let every loop that waits for nothing but time wait so many seconds."""
+    own = replace(selfwatch.own_rules(), interval=timedelta(seconds=pulse))
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in _LOOKS:
+            patch.setattr(module, name, pulse)
+        patch.setattr(app, "own_rules", lambda: own)
+        yield
+
+
+class Forgetful(MemoryHistory):
+    """A history for journeys that never look back: nothing is written."""
+
+    async def write(self, batch: object) -> None:
+        """Let it go."""
