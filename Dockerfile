@@ -7,7 +7,7 @@ RUN python -m venv /opt/stewardmon \
 COPY LICENSE README.md pyproject.toml ./
 COPY rules ./rules
 COPY stewardmon ./stewardmon
-RUN /opt/stewardmon/bin/pip install --no-deps --no-build-isolation --compile .
+RUN /opt/stewardmon/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/stewardmon --create-home stewardmon \

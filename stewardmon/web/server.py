@@ -6,22 +6,39 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 
 from stewardmon.engine.live import Live
+from stewardmon.ports import Clock
 from stewardmon.settings import Secret
 from stewardmon.web.guard import Access
 from stewardmon.web.links import Links
 from stewardmon.web.site import build
 
+TICK: Final = 1.0  # seconds: what HTTP's Date header is exact to
+
 
 class _Quiet(uvicorn.Server):
-    """uvicorn that leaves signals to the process that owns them."""
+    """uvicorn that leaves signals to the process that owns them, and rests while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config, clock: Clock) -> None:
+        super().__init__(config)
+        self._clock = clock
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Look once a second: uvicorn's ten times are half of all that a resting daemon wakes for.
+
+        It looks for an end that comes by cancelling here, and sets the time that answers show.
+        """
+        every_time = 0  # the counter at which that time is set
+        while not await self.on_tick(every_time):
+            await self._clock.sleep(TICK)
 
 
 class Server:
@@ -54,7 +71,8 @@ class Server:
                 proxy_headers=False,
                 timeout_graceful_shutdown=2,
                 h11_max_incomplete_event_size=64 * 1024,
-            )
+            ),
+            live.clock,
         )
 
     async def run(self) -> None:
