@@ -26,7 +26,7 @@ from stewardmon.domain.oncall import Roster
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
 from stewardmon.domain.triage import Flapping
-from stewardmon.engine.reports import Office
+from stewardmon.engine.office import Office
 from stewardmon.ports import ChannelSpec, Kind
 
 TOP: Final = (

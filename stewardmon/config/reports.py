@@ -16,7 +16,7 @@ from stewardmon.config.sentences import suggestion
 from stewardmon.config.types import Settings, Zone, read_time
 from stewardmon.domain.oncall import Contact
 from stewardmon.domain.report import ReportKind
-from stewardmon.engine.reports import Office
+from stewardmon.engine.office import Office
 from stewardmon.ports import ChannelSpec
 from stewardmon.schedule import CalendarTime
 

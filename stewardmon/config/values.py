@@ -14,7 +14,7 @@ from stewardmon.domain.policy import Policy
 from stewardmon.domain.route import Route
 from stewardmon.domain.rule import AlertRule, RuleGroup
 from stewardmon.domain.triage import Flapping
-from stewardmon.engine.reports import Office
+from stewardmon.engine.office import Office
 from stewardmon.ports import ChannelSpec, ProbeSpec
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -33,8 +32,8 @@ from stewardmon.domain.report import (
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.workload import loads, pages
 from stewardmon.engine.jobs import Job
+from stewardmon.engine.office import Office
 from stewardmon.ports import History, Points, Store
-from stewardmon.schedule import CalendarTime
 
 log = structlog.get_logger()
 
@@ -48,21 +47,6 @@ _SECURITY: Final = re.compile(
 
 Progress = Callable[[int, int], None]
 """Told how many of how many pieces of history have been read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
-    """When reports are made, by whose clock, and who gets them; None is never."""
-
-    zone: ZoneInfo = field(default=ZoneInfo("UTC"))
-    times: Mapping[ReportKind, CalendarTime] = field(
-        default_factory=lambda: {
-            ReportKind.DAILY: CalendarTime(at=time(7)),
-            ReportKind.WEEKLY: CalendarTime(at=time(8), weekday=0),
-            ReportKind.MONTHLY: CalendarTime(at=time(8), day=1),
-        }
-    )
-    to: tuple[Contact, ...] = ()
 
 
 class Reporter:
