@@ -20,6 +20,8 @@ from stewardmon.schedule import Schedule, Tick
 
 Answer = asyncio.Task[tuple[Outcome, datetime]]
 NO_ANSWERS: Final[Mapping[str, Answer]] = {}
+# A state may take minutes to open, and another process may lead for days: that is no answer then.
+NEWS: Final = timedelta(seconds=10)
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
 # What asking again at once could change: not what we are, have or may.
 _WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
@@ -225,9 +227,8 @@ class Watch:
 
     async def _ask(self, target: Target) -> None:
         spec = target.spec
-        early = self._answers.pop(spec.name, None)
         try:
-            outcome, at = await early if early is not None else await self._answer(target)
+            outcome, at = await self._answer(target)
             if spec.confirm and outcome.state in _WORTH_A_SECOND_ASK:
                 outcome, at = await self._confirmed(target, outcome), self._clock.now()
         finally:
@@ -253,6 +254,12 @@ class Watch:
         metrics.PROBE_PAUSE.labels(spec.name).set(self.pause(spec.name).total_seconds())
 
     async def _answer(self, target: Target) -> tuple[Outcome, datetime]:
+        """Return an outcome and when it came: the first ask's, where that is still news."""
+        early = self._answers.pop(target.spec.name, None)
+        if early is not None:
+            outcome, at = await early
+            if self._clock.now() - at <= NEWS:
+                return outcome, at
         outcome = await self._outcome(target)
         return outcome, self._clock.now()
 

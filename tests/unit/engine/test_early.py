@@ -10,7 +10,7 @@ import pytest
 
 from stewardmon.domain.outcome import Outcome, State
 from stewardmon.domain.series import SeriesStore
-from stewardmon.engine.early import AT_MOST, Early, asking
+from stewardmon.engine.early import AT_MOST, Asked, Early, asking
 from stewardmon.engine.record import Recorder, Tape
 from stewardmon.engine.watch import Observations, Target, Watch
 from stewardmon.ports import Context, Kind, ProbeSpec
@@ -62,6 +62,13 @@ def bug(_name: str, error: Exception) -> None:
     raise error
 
 
+def watching(asked: Asked, clock: VirtualClock) -> tuple[Observations, Watch]:
+    tape = Tape(SeriesStore(), Recorder(MemoryHistory(), clock, beat=lambda: None))
+    observations = Observations(tape)
+    target = Target(spec=spec(), probe=asked.probe)
+    return observations, Watch([target], observations, clock, answers={"p": asked.answer})
+
+
 def test_an_early_answer_is_told_once_the_watch_begins_at_the_time_at_which_it_came() -> None:
     async def go() -> None:
         clock, probe = VirtualClock(), Counting()
@@ -69,11 +76,7 @@ def test_an_early_answer_is_told_once_the_watch_begins_at_the_time_at_which_it_c
         async with asking([spec()], Context(clock=clock), kinds=kinds(probe), bug=bug) as early:
             await clock.sleep(2)  # the state is opened
             asked = early.pop("p")
-            observations = Observations(
-                Tape(SeriesStore(), Recorder(MemoryHistory(), clock, beat=lambda: None))
-            )
-            targets = [Target(spec=spec(), probe=asked.probe)]
-            watch = Watch(targets, observations, clock, answers={"p": asked.answer})
+            observations, watch = watching(asked, clock)
             running = asyncio.get_running_loop().create_task(watch.run())
             await clock.sleep(5)
             assert probe.asked == 1
@@ -83,6 +86,23 @@ def test_an_early_answer_is_told_once_the_watch_begins_at_the_time_at_which_it_c
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         assert probe.closed == 0  # whoever took it closes it
+
+    run_virtually(go())
+
+
+def test_what_was_asked_long_before_the_state_could_be_opened_is_asked_anew() -> None:
+    async def go() -> None:
+        clock, probe = VirtualClock(), Counting()
+        async with asking([spec()], Context(clock=clock), kinds=kinds(probe), bug=bug) as early:
+            await clock.sleep(3600)  # another process leads
+            led_at = clock.now()
+            observations, watch = watching(early.pop("p"), clock)
+            running = asyncio.get_running_loop().create_task(watch.run())
+            await clock.sleep(5)
+            assert probe.asked == 2
+            assert observations.latest["p"].at >= led_at
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     run_virtually(go())
 
