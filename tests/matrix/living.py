@@ -58,15 +58,19 @@ async def live(
     after: Looked,
     *,
     ages: frozenset[str] = RENEWED,
+    later: timedelta = timedelta(0),
 ) -> Life:
-    """Let a daemon live through it on virtual time; nobody answers."""
+    """Let a daemon live through it on virtual time; nobody answers.
+
+    `later` is how much later than usual the first alerts may be pending.
+    """
     tape = Tape(watched, healthy)
     async with _daemon(watched, tape) as daemon:
         await daemon.after(seconds=CALM.total_seconds())
         assert not alerts(daemon), f"not calm before: {[one.name for one in alerts(daemon)]}"
         began = daemon.clock.now()
         tape.show(broken, ages=ages)
-        fired = await _broken(daemon)
+        fired = await _broken(daemon, SEEN + later)
         paged = {_name(one): _paged(daemon, one, broken, began) for one in _told(daemon)}
         tape.show(after)
         left = await _mended(daemon)
@@ -95,7 +99,7 @@ def alerts(daemon: Daemon) -> list[Alert]:
     return [one for one in found if one.state in (AlertState.PENDING, AlertState.FIRING)]
 
 
-async def _broken(daemon: Daemon) -> frozenset[str]:
+async def _broken(daemon: Daemon, seen: timedelta) -> frozenset[str]:
     """Wait until nothing is pending any more; return the alerts that fired meanwhile."""
     fired: set[str] = set()
     began = daemon.clock.now()
@@ -103,7 +107,7 @@ async def _broken(daemon: Daemon) -> frozenset[str]:
         await daemon.after(minutes=1)
         now = alerts(daemon)
         fired |= {one.name for one in now if one.state is AlertState.FIRING}
-        if passed >= SEEN and all(one.state is AlertState.FIRING for one in now):
+        if passed >= seen and all(one.state is AlertState.FIRING for one in now):
             await daemon.after(minutes=1)  # a warning gathers company before it pages
             break
     return frozenset(fired)

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,11 +20,11 @@ from stewardmon.demo.catalogue import Fault
 from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.postgres import PostgresServer
-from stewardmon.domain.outcome import Measurement, Outcome
+from stewardmon.domain.outcome import Outcome
 from stewardmon.domain.rule import AlertRule
 from tests.matrix.living import Life, Paged, live
 from tests.matrix.looking import Looked, Watched, watched
-from tests.matrix.table import MATRIX, UNSEEN, Row
+from tests.matrix.table import MATRIX, Row
 from tests.support.virtual import run_virtually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,7 +58,7 @@ async def world(postgres: PostgresServer) -> AsyncIterator[World]:
         yield World(platform, probes, healthy)
 
 
-@pytest.mark.parametrize("fault", [one for one in MATRIX if one not in UNSEEN], ids=str)
+@pytest.mark.parametrize("fault", list(MATRIX), ids=str)
 async def test_a_fault_pages_for_its_cause_alone(world: World, fault: Fault) -> None:
     row = MATRIX[fault]
     broken = await _with(world, fault, row)
@@ -67,20 +66,17 @@ async def test_a_fault_pages_for_its_cause_alone(world: World, fault: Fault) -> 
     if row.gap:
         assert not differ, f"it shows in {differ} now: fill in its row"
         return
-    changed = [
-        name for name, one in broken.items() if _numbers(one) != _numbers(world.healthy[name])
-    ]
-    after = await world.watched.look({*differ, *changed}) if differ or changed else {}
+    # What differs in its numbers alone is as it was before.
+    after = {**world.healthy, **await world.watched.look(differ)}
     life = await asyncio.to_thread(
-        run_virtually, live(world.watched, world.healthy, broken, after, ages=row.ages)
+        run_virtually,
+        live(world.watched, world.healthy, broken, after, ages=row.ages, later=row.later),
     )
     _judge(life, row, broken, differ)
 
 
 async def test_every_fault_stands_in_the_matrix() -> None:
     assert set(MATRIX) == set(Fault)
-    assert set(UNSEEN) <= set(Fault)
-    assert all(UNSEEN.values())
     assert all(bool(one.pages) + bool(one.quiet) + bool(one.gap) == 1 for one in MATRIX.values())
 
 
@@ -93,7 +89,8 @@ def _judge(life: Life, row: Row, broken: Looked, differ: list[str]) -> None:
     assert all(name in named for name in row.shown), f"{row.shown} are not all among {named}"
     for name, one in life.paged.items():
         assert one.times == 1, f"{name} paged {one.times} times"
-        assert one.took <= HOLDS[name] + one.interval + timedelta(minutes=2), (name, one.took)
+        latest = HOLDS[name] + one.interval + row.later + timedelta(minutes=2)
+        assert one.took <= latest, (name, one.took)
 
 
 async def _with(world: World, fault: Fault, row: Row) -> dict[str, Outcome]:
@@ -114,24 +111,12 @@ async def _with(world: World, fault: Fault, row: Row) -> dict[str, Outcome]:
         async with await platform.database.admin() as admin:
             await admin.execute("SELECT pg_stat_statements_reset()")
             await admin.execute("DELETE FROM agent_logs WHERE timestamp > now() - interval '4m'")
+            await admin.execute("VACUUM agent_logs")  # else a hundred rows' leavings are a finding
 
 
 def _gist(outcome: Outcome) -> tuple[object, ...]:
     """Return what somebody sees at a glance."""
     return outcome.state, outcome.reason
-
-
-def _numbers(outcome: Outcome) -> list[Any]:
-    """Return what rules can see, less what is never twice the same."""
-
-    def steady(one: Measurement) -> bool:
-        return not any(word in one.name for word in _LIVELY)
-
-    return sorted(
-        (one.name, sorted(one.labels.items()), one.value)
-        for one in outcome.measurements
-        if steady(one)
-    )
 
 
 def _words(one: Paged, expected: str) -> str:
