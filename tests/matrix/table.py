@@ -285,3 +285,30 @@ MATRIX: Final[Mapping[Fault, Row]] = {
     ),
     F.LOGS_UNSTRUCTURED: row({"Logs Unstructured": "warning body"}, requests=40),
 }
+
+#: What is tried without STEWARDMON_MATRIX=all: a fault of every area, and each class of provider.
+DAILY: Final = (
+    F.APP_DOWN,
+    F.APP_SLOW,
+    F.HEALTH_LIES,
+    F.HEALTH_SHAPE_B,
+    F.METRICS_500,
+    F.AGENT_200_WITH_ERROR,
+    F.AGENT_WRONG_AMOUNT,
+    F.CACHE_CROSS_USER,
+    F.DATABASE_DOWN,
+    F.DATABASE_BLOCKED,
+    F.DATABASE_NO_RIGHTS,
+    F.OPENAI_KEY,
+    F.OPENAI_QUOTA,
+    F.OPENAI_RATE,
+    F.OPENAI_DOWN,
+    F.OPENAI_BAD_REQUEST,
+    F.SUPABASE_AUTH_DOWN,
+    F.SENTRY_DOWN,
+    F.CERTIFICATE_EXPIRED,
+    F.SECURITY_AUTH_BYPASS,
+    F.BACKUP_TRUNCATED,
+    F.LOGS_SECRET,
+    F.LOGS_STALE,
+)
