@@ -26,6 +26,7 @@ from stewardmon.promql.rolling import (
     total,
     variance,
 )
+from stewardmon.promql.sums import Summed
 
 _LONG_LIST: Final = 20_000
 """Past this many samples, moving a list's elements costs more than a SortedList's bookkeeping."""
@@ -202,7 +203,7 @@ Window = Rolling | Newest
 Factory = Callable[[SeriesLike, str], Window]
 
 KINDS: Final[dict[str, Factory]] = {
-    "avg_over_time": lambda series, name: Folded(series, name, folds.Total(), mean),
+    "avg_over_time": lambda series, name: Summed(series, name, mean),
     "changes": lambda series, name: Pairs(series, name, changed),
     "count_over_time": Rolling,
     "delta": lambda series, name: Edges(series, name, counter=False),
@@ -221,5 +222,5 @@ KINDS: Final[dict[str, Factory]] = {
     "resets": lambda series, name: Pairs(series, name, _fell),
     "stddev_over_time": lambda series, name: Folded(series, name, folds.Spread(), deviation),
     "stdvar_over_time": lambda series, name: Folded(series, name, folds.Spread(), variance),
-    "sum_over_time": lambda series, name: Folded(series, name, folds.Total(), total),
+    "sum_over_time": lambda series, name: Summed(series, name, total),
 }

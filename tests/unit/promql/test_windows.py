@@ -105,6 +105,40 @@ def test_a_window_equals_the_same_function_computed_anew(
             check_equal(engine, planned, now, windows)
 
 
+@pytest.mark.parametrize("function", ["sum_over_time", "avg_over_time"])
+@settings(max_examples=60, deadline=None)
+@given(
+    read=st.lists(
+        st.one_of(
+            st.integers(-3, 3).map(float),
+            st.sampled_from([0.0, -0.0, 0.5, 2.0**24, 2.0**24 + 2, 1e17, math.nan, STALE]),
+        ),
+        max_size=60,
+    ),
+    waits=st.lists(st.integers(1, 12), min_size=60, max_size=60),
+)
+def test_sums_of_whole_numbers_are_exact_and_go_over_into_others(
+    function: str, read: list[float], waits: list[int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folds, "BLOCK", 3)
+        store = SeriesStore(retention_ms=10**9)
+        engine, planned = Engine(store), plan(f"{function}(m[10s])")
+        windows = engine.windows()
+        now = 0
+        for value, wait in zip(read, waits, strict=False):
+            now += wait * 1000 if wait > 9 else 1000
+            store.append(labels_of(0), now, value)
+            rolled = elements(engine.instant(planned, now, windows=windows))
+            anew = elements(engine.instant(planned, now))
+            assert rolled.keys() == anew.keys()
+            held = [one for one in read if not math.isnan(one)]
+            if all(one.is_integer() and abs(one) <= 2.0**24 for one in held):
+                assert list(map(repr, rolled.values())) == list(map(repr, anew.values()))
+            else:
+                assert all(close(rolled[labels], anew[labels]) for labels in anew)
+
+
 def ticking(seconds: int, value: float = 1.0) -> SeriesStore:
     store = SeriesStore(retention_ms=10**9)
     for second in range(seconds):
