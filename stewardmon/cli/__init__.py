@@ -19,6 +19,7 @@ VERBS: Final = {
     "demo": "See an outage from fault to resolve on a simulated platform.",
     "probe": "Ask one probe once and show what it measured.",
     "preflight": "Go through the guide's check-lists once, before or after a deployment.",
+    "load": "Load the app for a while and judge it by the guide's benchmarks.",
     "gate": "Say whether a deployment may go on: switch, promote, hold, abort.",
     "rules": "Explain, test, export and replay rules.",
     "oncall": "Say who is on call, show the calendar, drill a level.",

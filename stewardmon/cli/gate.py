@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -148,7 +146,9 @@ def canary(
     from stewardmon.domain.canary import Decision, Limits, decide, group_of
 
     if figures is not None:
-        given = _json(figures.read(), "the figures are no JSON")
+        from stewardmon.rehearsal.npm import parsed
+
+        given = parsed(figures.read(), "the figures are no JSON")
         if not isinstance(given, dict):
             raise UsageError("the figures must be an object with baseline and canary")
         groups = [group_of(name, given.get(name)) for name in ("baseline", "canary")]
@@ -210,23 +210,21 @@ def audit(source: Path, level: str, *, as_json: bool) -> int:
     lock file is read for the framework's own holes.
     """
     from stewardmon.domain.audit import read_audit, read_lock, worst
+    from stewardmon.rehearsal.npm import holes_of, parsed, text_of
 
-    holes: list[Any] = []
     if source.is_dir():
-        lock = source / "package-lock.json"
-        holes += read_lock(_json(_text(lock), f"{lock.name} is no JSON"))
-        try:
-            holes += read_audit(_json(_npm(source), "npm audit wrote no JSON"))
-        except UsageError as error:
-            if not worst(tuple(holes), level=level):
-                raise  # nothing is known to be open, and nothing to be well
-            click.echo(str(error), err=True)
+        holes, unasked = holes_of(source, timeout=_LONGEST_AUDIT)
+        if unasked:
+            if not worst(holes, level=level):
+                # Nothing is known to be open, and nothing to be well.
+                raise UsageError(unasked)
+            click.echo(unasked, err=True)
     else:
-        text = sys.stdin.read() if str(source) == "-" else _text(source)
-        value = _json(text, f"{source} is no JSON")
+        text = sys.stdin.read() if str(source) == "-" else text_of(source)
+        value = parsed(text, f"{source} is no JSON")
         locked = isinstance(value, dict) and "lockfileVersion" in value
-        holes += read_lock(value) if locked else read_audit(value)
-    bad = worst(tuple(holes), level=level)
+        holes = read_lock(value) if locked else read_audit(value)
+    bad = worst(holes, level=level)
     if as_json:
         found = [{"package": one.package, "level": one.level, "detail": one.text} for one in bad]
         click.echo(json.dumps({"ok": not bad, "known": len(holes), "holes": found}, indent=2))
@@ -235,37 +233,6 @@ def audit(source: Path, level: str, *, as_json: bool) -> int:
             click.echo(f"{one.level:<8} {one.text}")
         click.echo(f"{len(bad)} of {len(holes)} known holes are {level} or above")
     return 1 if bad else 0
-
-
-def _npm(folder: Path) -> str:
-    program = shutil.which("npm")
-    if program is None:
-        raise UsageError("npm is not installed here: give a report written by npm audit --json")
-    try:
-        done = subprocess.run(  # noqa: S603 - our own words; npm's exit code says what it found
-            [program, "audit", "--json"],
-            cwd=folder,
-            capture_output=True,
-            check=False,
-            timeout=_LONGEST_AUDIT,
-        )
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"npm audit did not end within {_LONGEST_AUDIT:.0f} s") from None
-    return done.stdout.decode("utf-8", "replace")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _json(text: str, wrong: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise UsageError(wrong) from None
 
 
 @command.command("page")

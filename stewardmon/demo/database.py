@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from stewardmon.demo.identity import Identity, User
 from stewardmon.demo.postgres import PostgresServer
+from stewardmon.demo.project import MIGRATIONS, checksum
 from stewardmon.demo.proxy import Proxy
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -24,7 +25,6 @@ Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 NAME: Final = "steward"
 APP_ROLE: Final = "steward_app"
 MONITOR_ROLE: Final = "stewardmon"
-MIGRATIONS: Final = ("20250101000000_init", "20250301000000_agent_logs", "20250601000000_indexes")
 _MERCHANTS: Final = (
     ("Corner Market", "Groceries"),
     ("Green Grocer", "Groceries"),
@@ -237,9 +237,8 @@ def _logs(users: tuple[User, ...], now: datetime) -> Iterator[tuple[object, ...]
 
 def _migrations(now: datetime) -> Iterator[tuple[object, ...]]:
     for number, name in enumerate(MIGRATIONS):
-        checksum = uuid.uuid5(uuid.NAMESPACE_OID, name).hex * 2
         at = now - timedelta(days=300 - number)
-        yield (str(uuid.uuid5(uuid.NAMESPACE_URL, name)), checksum, at, name, at)
+        yield (str(uuid.uuid5(uuid.NAMESPACE_URL, name)), checksum(name), at, name, at)
 
 
 def _naive(at: datetime) -> datetime:

@@ -31,6 +31,7 @@ from stewardmon.demo.noise import Noise
 from stewardmon.demo.openai import OpenAI
 from stewardmon.demo.parts import Parts
 from stewardmon.demo.postgres import PostgresServer, find_programs
+from stewardmon.demo.project import make_project
 from stewardmon.demo.sentry import PROJECT, Sentry
 from stewardmon.demo.serving import Disturbance, Listener, garbage, reset
 from stewardmon.demo.supabase import Supabase
@@ -151,6 +152,7 @@ class Platform:
             "SUPABASE_API_URL": self.supabase_url,
             "BACKUP_DIR": str(self.backup_dir),
             "LOG_DIR": str(self.log_dir),
+            "PROJECT_DIR": str(self.project_dir),
             # Not SENTRY_DSN: that would take our own errors.
             "PLATFORM_SENTRY_DSN": self.sentry_dsn,
             "PLATFORM_SENTRY_EVENTS": f"{self.sentry_url}/api/0/projects/steward/app/events/",
@@ -185,6 +187,7 @@ class Platform:
 
     async def _make_files(self, folder: Path) -> None:
         self.backup_dir, self.log_dir = folder / "backups", folder / "logs"
+        self.project_dir = make_project(folder / "project")
         self.backups = Backups(self.backup_dir, self.database, self.now)
         self.logs = Logs(
             self.log_dir,

@@ -79,6 +79,7 @@ def read_audit(report: Any) -> tuple[Hole, ...]:
     error = report.get("error")
     if error:
         said = error.get("summary") if isinstance(error, dict) else error
+        said = said or report.get("message")  # where its registry cannot be reached
         raise UsageError(f"npm could not audit: {excerpt(str(said or 'it does not say why'))}")
     found = report.get("vulnerabilities")
     if isinstance(found, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -20,13 +20,6 @@ from stewardmon.probes.rest import Client
 from stewardmon.probes.vercel import version_of
 
 Look = Callable[[], Awaitable[tuple[str, str]]]
-
-HEALTHY: Final[Mapping[str, Any]] = {
-    "status": [200],
-    "json": {"status": {"in": ["healthy"]}, "services.*": {"in": ["healthy"]}},
-    "fresh": {"path": "timestamp", "within": "30s"},
-    "cached": False,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +84,7 @@ def _of_version(version: str, wanted: Wanted) -> str:
 def healthy(url: str, shared: Context, *, timeout: float, path: str, versioned: bool) -> Look:
     """Return a look at an app's health, and at the version that answers. Raises UsageError."""
     base = url.rstrip("/")
-    probe = _probe("http", {"url": base + path, "expect": HEALTHY}, shared)
+    probe = _probe("health", {"url": base + path}, shared)
 
     async def look() -> tuple[str, str]:
         outcome: Outcome = await ask(probe, timeout=timeout)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from click.testing import CliRunner, Result
 
 from stewardmon.cli import stewardmon
 from stewardmon.demo.catalogue import Fault
-from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
-from stewardmon.demo.postgres import PostgresServer
 from stewardmon.errors import StewardmonError, UsageError
 from stewardmon.ports import Clock
 from stewardmon.rehearsal.gate import Wanted, wait_for
@@ -27,19 +23,6 @@ from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = ("--every", "0.05", "--within", "4", "--timeout", "2")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres: PostgresServer) -> AsyncIterator[Platform]:
-    async with Platform(limits=Limits(per_address=None, per_user=None)) as platform:
-        yield platform
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def platform(running: Platform) -> AsyncIterator[Platform]:
-    """The module's platform, all well."""
-    yield running
-    await running.faults.clear()
 
 
 async def gate(*arguments: str, given: str = "") -> Result:
@@ -55,6 +38,17 @@ async def test_a_healthy_app_of_the_expected_version_may_go_on(platform: Platfor
     assert result.return_value == 0, result.output
     said = json.loads(result.output)
     assert (said["ok"], said["good"], said["version"]) == (True, 3, "1.4.2")
+
+
+@pytest.mark.parametrize(
+    "shape", [Fault.HEALTH_SHAPE_B, Fault.HEALTH_SHAPE_C, Fault.HEALTH_SHAPE_D]
+)
+async def test_any_shape_of_health_may_say_that_all_is_well(
+    platform: Platform, shape: Fault
+) -> None:
+    await platform.faults.on(shape.value)
+    result = await gate("healthy", platform.app_url, "--times", "1", *QUICK)
+    assert result.return_value == 0, result.output
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ _MODES: Final = (
 async def transactions(talk: Session, settings: CheckSettings) -> Found:
     """How old is the oldest transaction of each state?"""
     rows = {row["state"]: row for row in await talk.rows(_TRANSACTIONS, {"own": APPLICATION})}
-    limit = seconds(settings.limits.transaction_age)
+    limits = dict.fromkeys(_HOLDING, seconds(settings.limits.idle_transaction_age))
+    limits["active"] = seconds(settings.limits.transaction_age)
     measurements = tuple(
         Measurement(
             "pg_stat_activity_max_tx_duration",
@@ -61,7 +62,7 @@ async def transactions(talk: Session, settings: CheckSettings) -> Found:
     findings = tuple(
         f"process {row['pid']} has had a transaction open for {row['oldest']:.0f} s ({state})"
         for state, row in rows.items()
-        if state in _HOLDING and row["oldest"] > limit
+        if state in limits and row["oldest"] > limits[state]
     )
     return Found(measurements, findings)
 

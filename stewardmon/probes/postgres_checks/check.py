@@ -46,6 +46,7 @@ class Limits(Settings):
     """Where each figure becomes a finding: the warnings of PLATFORM.md section 4."""
 
     transaction_age: Duration = timedelta(seconds=60)
+    idle_transaction_age: Duration = timedelta(seconds=60)
     blocked: int = Field(default=0, ge=0)
     replication_lag: Duration = timedelta(seconds=60)
     slot_bytes: int = Field(default=1024**3, ge=0)

@@ -57,7 +57,7 @@ async def migrations(talk: Session, settings: CheckSettings) -> Found:
     findings = [
         *(f"the migration {excerpt(name)} failed" for name in failed),
         *(f"the migration {name} is pending" for name in pending),
-        *(f"the migration {name} is not what the source holds" for name in drifted),
+        *(f"the migration {excerpt(name)} is not what the source holds" for name in drifted),
     ]
     measurements = tuple(
         Measurement("stewardmon_pg_migrations", float(count), {"state": state})
@@ -101,4 +101,6 @@ def _failed(row: Mapping[str, Any]) -> bool:
 
 
 def _drifted(applied: Mapping[str, str], source: Mapping[str, str]) -> list[str]:
-    return [name for name, sum_ in source.items() if sum_ and applied.get(name, sum_) != sum_]
+    """Return what ran here and is not what the source holds: changed since, or not there at all."""
+    changed = [name for name, sum_ in source.items() if sum_ and applied.get(name, sum_) != sum_]
+    return changed + [name for name in applied if source and name not in source]

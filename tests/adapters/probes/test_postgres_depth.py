@@ -105,7 +105,7 @@ async def test_an_empty_database_says_what_is_not_there(database: str) -> None:
 
 async def test_a_transaction_that_idles(app: str) -> None:
     with holding(app, "SELECT 1"):
-        outcome = await depth(app, "transactions", limits={"transaction_age": "1ms"})
+        outcome = await depth(app, "transactions", limits={"idle_transaction_age": "1ms"})
     assert (outcome.state, outcome.reason) == (State.DEGRADED, Reason.FINDING)
     assert any("(idle in transaction)" in line for line in outcome.findings)
     assert measured(outcome)["pg_stat_activity_max_tx_duration{state=idle in transaction}"] > 0

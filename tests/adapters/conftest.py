@@ -1,0 +1,29 @@
+"""One platform for all tests of the check-lists in a process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from stewardmon.demo.limits import Limits
+from stewardmon.demo.platform import Platform
+from stewardmon.demo.postgres import PostgresServer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(postgres: PostgresServer) -> AsyncIterator[Platform]:
+    """A running platform without its request limits: every test asks some sixty times."""
+    async with Platform(limits=Limits(per_address=None, per_user=None)) as platform:
+        yield platform
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def platform(running: Platform) -> AsyncIterator[Platform]:
+    """The module's platform, all well."""
+    yield running
+    await running.faults.clear()
+    running.limits.per_user = None
+    for file in running.log_dir.iterdir():  # it tells of what other tests broke
+        file.unlink()
+    running.logs.make()
