@@ -41,7 +41,7 @@ def explain(rules: Path | None, url: str, *, offline: bool) -> None:
     """Print each rule with its PromQL, its window, and what it reads now."""
     from stewardmon.rehearsal.explain import explain as explained
 
-    for line in explained(_config(rules), read=None if offline else _reader(url)):
+    for line in explained(_config(rules, alone=True), read=None if offline else _reader(url)):
         click.echo(line)
 
 
@@ -72,7 +72,9 @@ def export(rules: Path | None) -> None:
     """Print a Prometheus rule file: short rules compiled, everything else kept."""
     from stewardmon.rehearsal.export import export as exported
 
-    config = _config(rules)
+    config = _config(rules, alone=True)
+    for warning in () if config.probes else config.warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(exported(config.groups, interval=config.evaluation_interval), nl=False)
 
 
@@ -159,13 +161,14 @@ def _plain(one: Replayed) -> dict[str, Any]:
     }
 
 
-def _config(rules: Path | None) -> Config:
+def _config(rules: Path | None, *, alone: bool = False) -> Config:
+    """Return the configuration; with `alone`, also where only rules are written."""
     from stewardmon.config import load
     from stewardmon.config.environment import read_environment
     from stewardmon.process import default_rules
 
     runtime = read_environment(os.environ, rules=None if rules is None else str(rules))
-    return load(runtime.rules or default_rules(), os.environ)
+    return load(runtime.rules or default_rules(), os.environ, rules_alone=alone)
 
 
 def _state(state: str | None) -> str:

@@ -63,16 +63,22 @@ def _texts(node: Node | None) -> Iterator[tuple[str, Place]]:
 
 
 def check_dependencies(
-    probes: list[Named], rules: list[Named], *, other_rules: frozenset[str]
+    probes: list[Named],
+    rules: list[Named],
+    *,
+    other_rules: frozenset[str],
+    all_known: bool = True,
 ) -> None:
     """Note dependencies on nothing, and on oneself by way of others.
 
-    A probe depends on probes; a rule on rules (`other_rules` are those of groups) and probes.
+    A probe depends on probes; a rule on rules (`other_rules` are those of groups) and probes. Where
+    not all probes are known, a name that is none may be one.
     """
     probe_names = frozenset(probe.name for probe in probes)
     rule_names = other_rules | {rule.name for rule in rules}
     _check_known(probes, probe_names, "probe")
-    _check_known(rules, probe_names | rule_names, "rule or probe")
+    if all_known:
+        _check_known(rules, probe_names | rule_names, "rule or probe")
     _check_cycles(probes)
     _check_cycles([rule for rule in rules if rule.name not in probe_names])
 

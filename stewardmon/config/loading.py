@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
 from stewardmon import channels, probes
 from stewardmon.config.alerts import Alerting, read_alerts
@@ -30,6 +31,11 @@ from stewardmon.config.values import Config
 from stewardmon.errors import ConfigError
 from stewardmon.ports import Kind, ProbeSpec
 
+_UNWATCHED: Final = (
+    "no probes.yml says what is watched: whether the probes that depends_on names exist is not "
+    "checked"
+)
+
 
 def load(
     folder: Path | None,
@@ -37,18 +43,23 @@ def load(
     *,
     probe_kinds: Mapping[str, Kind] = probes.KINDS,
     channel_kinds: Mapping[str, Kind] = channels.KINDS,
+    rules_alone: bool = False,
 ) -> Config:
     """Return what the folder's files and the environment say. Raises ConfigError with everything.
 
     Where the folder (or the file in it) is missing, the guide's variables make the probes, and the
-    shipped alerts.yml and oncall.yml hold.
+    shipped alerts.yml and oncall.yml hold. With `rules_alone` rules are read also where nothing
+    says what is watched: then names in depends_on are not checked, which a warning says.
     """
     loading = _Loading(folder, environ)
     notes = loading.notes
-    specs, retention, watching = _probes(loading, probe_kinds)
+    unwatched = rules_alone and loading.watches_nothing()
+    if unwatched:
+        notes.warn(ALERTS, None, _UNWATCHED)
+    specs, retention, watching = _probes(loading, probe_kinds, wanted=not unwatched)
     alerting, worrying, other_rules = _alerts(loading)
     oncall = _oncall(loading, channel_kinds)
-    check_dependencies(watching, worrying, other_rules=other_rules)
+    check_dependencies(watching, worrying, other_rules=other_rules, all_known=not unwatched)
     check_levels(worrying, oncall.policies if oncall else {})
     specs = within_budget(specs, probe_kinds, notes=notes, environ=environ)
     notes.check()
@@ -106,6 +117,14 @@ class _Loading:
             document = read(shipped() / name, self.notes)
         return self._prepared(name, document) if document else None
 
+    def watches_nothing(self) -> bool:
+        """Say whether no probes.yml and no variable of the guide's says what to watch."""
+        if self.folder is not None:
+            path = self.folder / PROBES
+            if (stands(path) and not untouched(path)) or stands(path.with_suffix(".yaml")):
+                return False
+        return guide_text(self.environ) is None
+
     def _misnamed(self, name: str) -> bool:
         other = Path(name).with_suffix(".yaml").name
         found = self.folder is not None and stands(self.folder / other)
@@ -152,9 +171,9 @@ class _Loading:
 
 
 def _probes(
-    loading: _Loading, kinds: Mapping[str, Kind]
+    loading: _Loading, kinds: Mapping[str, Kind], *, wanted: bool
 ) -> tuple[tuple[ProbeSpec, ...], Retention, list[Named]]:
-    opened = loading.open(PROBES)
+    opened = loading.open(PROBES) if wanted else None
     if opened is None:
         return (), Retention(), []
     document, source = opened

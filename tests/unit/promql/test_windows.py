@@ -127,8 +127,10 @@ def test_sums_of_whole_numbers_are_exact_and_go_over_into_others(
         windows = engine.windows()
         now = 0
         for value, wait in zip(read, waits, strict=False):
-            now += wait * 1000 if wait > 9 else 1000
+            now += wait * 1000 if wait > 6 else 1000
             store.append(labels_of(0), now, value)
+            if wait % 3:
+                continue  # so that a range may start past what was never taken in
             rolled = elements(engine.instant(planned, now, windows=windows))
             anew = elements(engine.instant(planned, now))
             assert rolled.keys() == anew.keys()
