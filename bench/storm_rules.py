@@ -119,9 +119,15 @@ def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:
                     break
             wait_for(lambda: len(pager.groups) >= names + acks, "every name is paged")
             fired = fired or time.monotonic() - began
-            firing = len(client.get("/api/v2/alerts").json()) - acks
+            # A name is paged with the first of its alerts: the last ones are still being written.
+            wait_for(lambda: _firing(client) == alerts + acks, "every alert fires")
+            firing = _firing(client) - acks
     pager.close()
     return Fired(acks=sorted(took), alerts=firing, seconds=fired)
+
+
+def _firing(client: httpx.Client) -> int:
+    return len(client.get("/api/v2/alerts").json())
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,9 @@ class FullError(StewardmonError):
 class External:
     """The alerts of others by fingerprint. An alert is durable when `take` returns.
 
+    One sender after the other: whoever sends what another is just sending is answered when it is
+    on disk. What could not be reported is not known: sent again, or swept again, it is reported.
+
     Sent again it only lasts longer, which is kept in memory: after a restart every alert gets the
     time to be sent again.
     """
@@ -35,6 +39,7 @@ class External:
         self._clock = clock
         self._beat = beat
         self.alerts: dict[str, Alert] = {}
+        self._taking = asyncio.Lock()
 
     def restore(self, alerts: Iterable[Alert], *, now: datetime) -> None:
         """Take up the alerts of a former process, each with time to be sent again."""
@@ -46,37 +51,46 @@ class External:
 
     async def take(self, posted: Sequence[Posted], *, now: datetime) -> None:
         """Take alerts as they were sent. Raises FullError where there are too many."""
-        if len(self.alerts) + len(posted) > AT_MOST:
-            raise FullError(f"{AT_MOST} alerts from outside are the most that are held at once")
-        changed: dict[str, Alert] = {}
+        async with self._taking:
+            if len(self.alerts) + len(posted) > AT_MOST:
+                raise FullError(f"{AT_MOST} alerts from outside are the most that are held at once")
+            told = self._told(posted, now=now)
+            changed = [one for mark, one in told.items() if self._is_news(mark, one)]
+            await self._responder.report(changed, now=now)
+            self.alerts.update(told)
+
+    def _told(self, posted: Sequence[Posted], *, now: datetime) -> dict[str, Alert]:
+        told: dict[str, Alert] = {}
         for one in posted:
             mark = one.labels.fingerprint()
             own = self._responder.firing.get(mark)
             if own is not None and not is_external(own):
                 continue  # a rule of ours says the same, and will say when it is over
-            known = self.alerts.get(mark)
-            after = heard(one, known, now=now)
-            if after is None:
-                continue
-            self.alerts[mark] = after
-            if known is None or known.state is not after.state:
-                changed[mark] = after
-        await self._responder.report(tuple(changed.values()), now=now)
+            after = heard(one, told.get(mark) or self.alerts.get(mark), now=now)
+            if after is not None:
+                told[mark] = after
+        return told
+
+    def _is_news(self, mark: str, alert: Alert) -> bool:
+        known = self.alerts.get(mark)
+        return known is None or known.state is not alert.state
 
     async def sweep(self, *, now: datetime) -> None:
         """Resolve what was not sent again in time, and forget what has been over for long."""
-        ended, gone = [], []
-        for mark, alert in self.alerts.items():
-            if alert.state is AlertState.FIRING:
-                if alert.ends_at is not None and alert.ends_at <= now:
-                    ended.append((mark, over(alert, at=alert.ends_at, now=now)))
-            elif alert.resolved_at is not None and now - alert.resolved_at > RESOLVED_KEPT_FOR:
-                gone.append(alert)
-        self.alerts.update(ended)
-        for alert in gone:
-            del self.alerts[alert.fingerprint]
-        if ended or gone:
-            await self._responder.report([one for _, one in ended], now=now, forgotten=gone)
+        async with self._taking:
+            ended: dict[str, Alert] = {}
+            gone = []
+            for mark, alert in self.alerts.items():
+                if alert.state is AlertState.FIRING:
+                    if alert.ends_at is not None and alert.ends_at <= now:
+                        ended[mark] = over(alert, at=alert.ends_at, now=now)
+                elif alert.resolved_at is not None and now - alert.resolved_at > RESOLVED_KEPT_FOR:
+                    gone.append(alert)
+            if ended or gone:
+                await self._responder.report(tuple(ended.values()), now=now, forgotten=gone)
+            self.alerts.update(ended)
+            for alert in gone:
+                del self.alerts[alert.fingerprint]
 
     async def run(self) -> None:
         """Run until cancelled."""
