@@ -10,6 +10,7 @@ time, then by Debian's Prometheus, which is left out where it is not installed. 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import time
@@ -128,7 +129,8 @@ def _prometheus(targets: int, seconds: int, own_us: float) -> Iterator[Figure]:
         print(f"Prometheus: skipped, {error}")
         return
     yield Figure("the same rules in Prometheus", found, "us CPU")
-    yield Figure("rule evaluation, share of Prometheus'", own_us / found, "", 1 / 3)
+    share = own_us / found if found > 0 else math.nan  # too little for the kernel to have counted
+    yield Figure("rule evaluation, share of Prometheus'", share, "", 1 / 3)
 
 
 def ingested_per_second(targets: int, rounds: int) -> float:

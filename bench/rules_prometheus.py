@@ -25,7 +25,7 @@ from bench.processes import answers, peer, running, wait_for
 from bench.servers import free_port
 from stewardmon.domain.labels import NAME, Labels
 
-SETTLE: Final = 5.0  # seconds after its start, and after the rules came
+SETTLE: Final = 5.0  # seconds at most after its start, and after the rules came
 Readings = Iterator[tuple[Labels, float]]
 
 
@@ -56,7 +56,7 @@ def evaluation_us(
 
 def _spent(url: str, pid: int, seconds: float) -> tuple[float, float]:
     """Return the cores that it took, and how many rules it evaluated in the seconds."""
-    time.sleep(SETTLE)
+    time.sleep(min(SETTLE, seconds))
     before, evaluated, began = cpu_seconds(pid), _evaluations(url), time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
