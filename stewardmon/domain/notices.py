@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.change import Change
@@ -35,6 +35,20 @@ class Facts:
     runbook: tuple[str, ...] = ()
 
 
+class FindFacts(Protocol):
+    """Finds what a page says of an alert; `drawn` with the course, which costs a range query."""
+
+    def __call__(self, alert: Alert, /, *, drawn: bool = True) -> Facts:
+        """Return the facts of one alert."""
+        ...
+
+
+def no_facts(_alert: Alert, *, drawn: bool = True) -> Facts:
+    """Return the facts of an alert of which nothing more is known."""
+    del drawn
+    return Facts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What writing needs besides the decision: who people are, what alerts mean, our own address.
@@ -44,7 +58,7 @@ class Desk:
     """
 
     roster: Roster
-    facts: Callable[[Alert], Facts] = lambda _: Facts()
+    facts: FindFacts = no_facts
     evidence: Callable[[Incident], tuple[str, ...]] = lambda _: ()
     external_url: str = ""
     seen: Mapping[str, Sequence[Alert]] | None = None
@@ -149,7 +163,7 @@ def common(sets: Iterable[Labels]) -> Labels:
 
 
 def _view(alert: Alert, incident: Incident, desk: Desk) -> AlertView:
-    facts = desk.facts(alert)
+    facts = desk.facts(alert, drawn=False)
     firing = incident.open and alert.state is not AlertState.RESOLVED
     return AlertView(
         status="firing" if firing else "resolved",

@@ -37,13 +37,16 @@ class FactFinder:
         self._pace = pace
         self._rests_until_ms: dict[str, int] = {}
 
-    def __call__(self, alert: Alert) -> Facts:
-        """Return the facts of one alert; those of an alert from outside are few."""
+    def __call__(self, alert: Alert, *, drawn: bool = True) -> Facts:
+        """Return the facts of one alert; those of an alert from outside are few.
+
+        Its course is looked for where it is `drawn`: a page draws one, whatever it lists.
+        """
         rule = self._rules.get(alert.rule)
         if rule is None:
             lines = runbook(alert.annotations.value("runbook"), "")
             return Facts(value_text=f"{alert.value:g}", runbook=lines)
-        course, held = self._course(rule, alert), threshold_text(rule)
+        course, held = self._course(rule, alert) if drawn else (), threshold_text(rule)
         return Facts(
             value_text=format_value(alert.value, rule.unit),
             threshold_text=held,

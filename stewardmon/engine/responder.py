@@ -18,7 +18,7 @@ from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Address, Event, EventKind, Incident
 from stewardmon.domain.muting import Mute
-from stewardmon.domain.notices import Desk, Facts, change
+from stewardmon.domain.notices import Desk, FindFacts, change, no_facts
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
 from stewardmon.domain.step import Step
 from stewardmon.engine.draft import Draft
@@ -72,7 +72,7 @@ class Responder:
         ledger: Ledger,
         book: triage.Book,
         muting: Muting | None = None,
-        facts: Callable[[Alert], Facts] = lambda _: Facts(),
+        facts: FindFacts = no_facts,
         external_url: str = "",
     ) -> None:
         self.ledger = ledger

@@ -171,7 +171,9 @@ def _readings(live: Live, incident: Incident, last: Notification | None) -> tupl
     """Return the alerts that fire; of an incident that is over, those last told."""
     if incident.alerts:
         firing = sorted(incident.alerts.values(), key=lambda one: one.labels.pairs)
-        shown = [(one, live.responder.facts(one)) for one in firing[: SHOWN_ALERTS + 1]]
+        shown = [
+            (one, live.responder.facts(one, drawn=False)) for one in firing[: SHOWN_ALERTS + 1]
+        ]
         made = [
             Reading(
                 labels=one.labels,

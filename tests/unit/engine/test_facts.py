@@ -36,7 +36,7 @@ class Finding:
         self.finder = FactFinder({"g/Slow": RULE}, Engine(series), self.clock, pace)
         self._cpu = 0.0
 
-    def facts(self) -> Facts:
+    def facts(self, *, drawn: bool = True) -> Facts:
         now = self.clock.now()
         return self.finder(
             Alert(
@@ -47,7 +47,8 @@ class Finding:
                 state=AlertState.FIRING,
                 value=7.0,
                 active_at=now,
-            )
+            ),
+            drawn=drawn,
         )
 
     def _spent(self) -> float:
@@ -85,3 +86,14 @@ async def _storm() -> None:
     await finding.clock.sleep(60)
     assert finding.facts().course
     assert finding.looks > 0
+
+
+async def test_what_a_page_only_lists_is_not_drawn() -> None:
+    finding = Finding()
+    drawn, listed = finding.facts(), finding.facts(drawn=False)
+    assert drawn.course
+    assert listed.course == ()
+    assert listed.value_text == drawn.value_text
+    asked = finding.looks
+    finding.facts(drawn=False)
+    assert finding.looks == asked
