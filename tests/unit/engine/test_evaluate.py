@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
+
+import pytest
 
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore, is_stale
-from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
 from stewardmon.engine.pace import FILLING_AT_MOST_MS, Pace
 from stewardmon.engine.running import carry_over, prepare, reaches
+from tests.support.virtual import VirtualClock
 
 T0 = 1_700_000_000_000
 SECOND = timedelta(seconds=1)
@@ -208,3 +211,26 @@ def test_windows_go_on_over_what_history_puts_before_them() -> None:
     rules.evaluate(9)
     [running] = rules.evaluator.rules()
     assert [one.value for one in running.active.values()] == [5 + 6 + 7 + 8 + 9]
+
+
+async def test_what_could_not_be_handed_on_is_handed_on_once_more_and_no_oftener() -> None:
+    rules = Rules(alert("High", "a > 1"))
+    rules.write(0, "a", 2.0)
+    told: list[list[str]] = []
+    failures = 2
+
+    async def report(evaluated: Evaluated, _at: datetime) -> None:
+        nonlocal failures
+        told.append([one.name for one in evaluated.changed])
+        if evaluated.changed and failures:
+            failures -= 1
+            raise RuntimeError("a bug")
+
+    clock = VirtualClock()
+    loop = Evaluating(rules.evaluator, clock, interval=SECOND, report=report)
+    with pytest.raises(RuntimeError):
+        await loop.evaluate(T0 + 1000, after_ms=T0)
+    with pytest.raises(RuntimeError):
+        await loop.evaluate(T0 + 2000, after_ms=T0 + 1000)
+    await loop.evaluate(T0 + 3000, after_ms=T0 + 2000)
+    assert told == [["High"], ["High"], []]
