@@ -103,10 +103,29 @@ def description() -> dict[str, Any]:
                 "parameters": [_in_path("id")],
                 "delete": _delete("Close a window that was opened by the API", "Done"),
             },
+            **_reports(),
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": _schemas(),
+        },
+    }
+
+
+def _reports() -> dict[str, Any]:
+    return {
+        "/api/reports": {"get": _list("Reports that were made", "reports", "Made")},
+        "/api/reports/{kind}": {
+            "parameters": [_in_path("kind")],
+            "get": {
+                **_get("A daily, weekly or monthly report, made now", "Report", missing=True),
+                "parameters": [_query("at", TIME)],
+            },
+        },
+        "/api/tasks": {"get": _list("Maintenance tasks and how they stand", "tasks", "Task")},
+        "/api/tasks/{task}/done": {
+            "parameters": [_in_path("task")],
+            "post": _post("Say that a task is done", {"by": NAME, "note": TEXT}, "Task"),
         },
     }
 
@@ -190,6 +209,29 @@ def _schemas() -> dict[str, Schema]:
                 "matchers": _array({"type": "string"}),
                 "by": {"type": "string"},
                 "reason": {"type": "string"},
+            }
+        ),
+        "Made": _object({"id": {"type": "string"}, "title": {"type": "string"}}),
+        "Report": _object(
+            {
+                "id": {"type": "string"},
+                "kind": {"enum": ["daily", "weekly", "monthly"]},
+                "title": {"type": "string"},
+                "start": TIME,
+                "end": TIME,
+                "zone": {"type": "string"},
+                "sections": _array(_object({"title": {"type": "string"}, "rows": _array({})})),
+            }
+        ),
+        "Task": _object(
+            {
+                "id": {"type": "string"},
+                "title": {"type": "string"},
+                "every_days": WHOLE,
+                "done_at": maybe_time,
+                "done_by": {"type": "string"},
+                "note": {"type": "string"},
+                "overdue": YES,
             }
         ),
         "Glance": _object(

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from stewardmon.web import api, deploys, incidents
+from stewardmon.web import api, deploys, incidents, reports
+from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard
 from stewardmon.web.openapi import ACTS, description
+from stewardmon.web.tally import Tally
 from tests.support.site import TOKEN, Site
 
 # 10,000 requests take three minutes: STEWARDMON_EXAMPLES=400.
@@ -21,10 +23,12 @@ EXAMPLES = os.environ.get("STEWARDMON_EXAMPLES", "15")
 async def test_every_address_is_described_and_every_description_has_an_address(site: Site) -> None:
     live = site.daemon.running.live
     guard = Guard(Access())
+    front = Front(live=live, guard=guard, tally=Tally(live))
     routes: list[Route] = [
         *incidents.routes(live, guard),
         *api.routes(live, guard),
         *deploys.routes(live, guard),
+        *(one for one in reports.routes(front) if one.path.startswith("/api/")),
     ]
     served = {
         (route.path.replace("{ident}", "{id}"), method.lower())
