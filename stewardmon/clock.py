@@ -94,7 +94,7 @@ class FastClock(SystemClock):
 
     def monotonic(self) -> float:
         """Return stretched seconds since the clock was first asked."""
-        real = asyncio.get_running_loop().time()
+        real = time.monotonic()  # the loop's own clock; threads that build the daemon ask it too
         if self._start is None:
             self._start = real
         return (real - self._start) * self._speed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stewardmon.clock import SLEW, SystemClock
+from stewardmon.clock import SLEW, FastClock, SystemClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -96,3 +97,9 @@ def test_the_real_one_shows_the_time(tmp_path: Path) -> None:
     made.touch()
     dated = datetime.fromtimestamp(made.stat().st_mtime, UTC)
     assert abs(SystemClock().now() - dated) < timedelta(seconds=30)
+
+
+async def test_a_fast_clock_goes_on_in_a_thread_that_has_no_loop() -> None:
+    clock = FastClock(60)
+    before = clock.now()
+    assert before <= await asyncio.to_thread(clock.now) <= clock.now()

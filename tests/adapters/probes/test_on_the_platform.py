@@ -64,7 +64,7 @@ async def ask(platform: Platform, kind: str, timeout: float = 3.0) -> Outcome:
         "postgres": {"url": platform.database_url},
         "postgres_depth": {
             "url": platform.monitor_database_url,
-            "limits": {"transaction_age": "10ms"},
+            "limits": {"transaction_age": "10ms", "idle_transaction_age": "10ms"},
         },
         "openai": {"url": platform.openai_url, "key": key, "models": ["gpt-4o-mini"]},
         "openai_chat": {"url": platform.openai_url, "key": key, "model": "gpt-4o-mini"},
