@@ -23,7 +23,7 @@ def open_store(url_or_path: str) -> tuple[Store, History]:
     """
     if url_or_path == _MEMORY:
         return MemoryStore(), MemoryHistory()
-    # SQLAlchemy costs 0.3 s to import: only whoever opens a database pays.
+    # Only whoever opens a database pays for what it takes.
     from stewardmon.stores import databases  # noqa: PLC0415
 
     if url_or_path.startswith(_POSTGRES):

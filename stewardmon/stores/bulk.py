@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete
+from stewardmon.stores.dialect import Connection
 
 T = TypeVar("T")
 AT_ONCE: Final = 500
@@ -18,29 +18,26 @@ AT_ONCE: Final = 500
 
 
 class Insert:
-    """INSERT INTO a table, of rows that hold its columns in order less `skip`."""
+    """INSERT INTO a table, of rows that hold these columns in order."""
 
-    def __init__(self, table: Table, *, skip: Sequence[str] = (), on_conflict: str = "") -> None:
-        names = [column.name for column in table.columns if column.name not in skip]
-        self._columns = len(names)
-        into = f"INSERT INTO {table.name} ({', '.join(names)})"
-        self._head = f"{into} VALUES "
+    def __init__(self, table: str, columns: str, *, on_conflict: str = "") -> None:
+        self._columns = columns.count(",") + 1
+        self._head = f"INSERT INTO {table} ({columns}) VALUES "
         self._tail = f" {on_conflict}"
 
     def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Write the rows, in order; nothing where there are none."""
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        one = f"({', '.join([mark] * self._columns)})"
+        one = marks(self._columns)
         for part in slices(rows):
             statement = self._head + ", ".join([one] * len(part)) + self._tail
-            connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+            connection.execute(statement, tuple(chain.from_iterable(part)))
 
 
-def upsert(table: Table) -> Insert:
-    """Return the INSERT that replaces rows of equal primary key."""
-    keys = ", ".join(column.name for column in table.primary_key)
-    rest = [column.name for column in table.columns if not column.primary_key]
-    return Insert(table, on_conflict=f"ON CONFLICT ({keys}) DO UPDATE SET {taken(rest)}")
+def upsert(table: str, columns: str, *, keys: int = 1) -> Insert:
+    """Return the INSERT that replaces rows of equal primary key, its first `keys` columns."""
+    names = columns.split(", ")
+    first, rest = ", ".join(names[:keys]), taken(names[keys:])
+    return Insert(table, columns, on_conflict=f"ON CONFLICT ({first}) DO UPDATE SET {rest}")
 
 
 def taken(names: Iterable[str]) -> str:
@@ -48,12 +45,19 @@ def taken(names: Iterable[str]) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in names)
 
 
-def drop(
-    connection: Connection, column: Column[Any], keys: Iterable[Any], *also: ColumnElement[bool]
-) -> None:
-    """Delete the rows whose column is one of the keys and that meet the further conditions."""
+def marks(count: int) -> str:
+    """Return the place of a row, or of a list, of so many values."""
+    return f"({', '.join('?' * count)})"
+
+
+def drop(connection: Connection, table: str, column: str, keys: Iterable[Any], **also: str) -> None:
+    """Delete the rows whose column is one of the keys and whose others are as given."""
     for part in slices(keys):
-        connection.execute(delete(column.table).where(column.in_(part), *also))
+        where = "".join(f" AND {name} = ?" for name in also)
+        connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN {marks(len(part))}{where}",
+            (*part, *also.values()),
+        )
 
 
 def slices(items: Iterable[T], size: int = AT_ONCE) -> Iterator[list[T]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, select
-
 from stewardmon.errors import DeposedError
-from stewardmon.stores.schema import leader
+from stewardmon.stores.dialect import Connection
 
 ROW: Final = 1
 """The one row of the table `leader`."""
@@ -20,6 +18,6 @@ def check(connection: Connection, epoch: int | None) -> None:
     """
     if epoch is None:
         return
-    held = select(leader.c.epoch).where(leader.c.id == ROW, leader.c.epoch == epoch)
-    if connection.execute(held.with_for_update(read=True)).first() is None:
+    held = "SELECT epoch FROM leader WHERE id = ? AND epoch = ?"
+    if not connection.execute(held + connection.for_share, (ROW, epoch)):
         raise DeposedError("another stewardmon leads now: this one only watches")

@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.line import Line
 from stewardmon.stores.worker import Worker
 

@@ -10,25 +10,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, text, update
-
 from stewardmon.errors import DeposedError, StoreError
 from stewardmon.stores import fence, rows
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.lane import Lane
-from stewardmon.stores.schema import leader
 from stewardmon.stores.sql import SqlStore
 
 KEY: Final = 0x57E3A4E  # any number that nobody else takes in this database
 LASTS: Final = timedelta(seconds=30)
 """What `until` promises to people who read the table; the lock alone decides."""
 
-_TAKE: Final = text(
-    """INSERT INTO leader (id, epoch, holder, until) VALUES (:id, 1, :holder, :until)
+_TAKE: Final = """INSERT INTO leader (id, epoch, holder, until) VALUES (?, 1, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         epoch = leader.epoch + 1, holder = excluded.holder, until = excluded.until
     RETURNING epoch"""
-)
+_KEEP: Final = "UPDATE leader SET until = ? WHERE id = ? AND epoch = ? RETURNING epoch"
 
 
 class AdvisoryLeadership:
@@ -81,17 +77,13 @@ class AdvisoryLeadership:
         await self._lane.hang_up()
 
     def _take(self, connection: Connection, now: datetime) -> int | None:
-        ours = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": KEY})
-        if not ours.scalar():
+        ((ours,),) = connection.execute("SELECT pg_try_advisory_lock(?)", (KEY,))
+        if not ours:
             return None
         until = rows.micros(now + LASTS)
-        values = {"id": fence.ROW, "holder": rows.plain(self._holder), "until": until}
-        return int(connection.execute(_TAKE, values).scalar_one())
+        ((epoch,),) = connection.execute(_TAKE, (fence.ROW, rows.plain(self._holder), until))
+        return int(epoch)
 
     def _keep(self, connection: Connection, now: datetime) -> bool:
-        kept = connection.execute(
-            update(leader)
-            .where(leader.c.id == fence.ROW, leader.c.epoch == self._epoch)
-            .values(until=rows.micros(now + LASTS))
-        )
-        return kept.rowcount == 1
+        values = (rows.micros(now + LASTS), fence.ROW, self._epoch)
+        return bool(connection.execute(_KEEP, values))

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect
 
 T = TypeVar("T")
 
@@ -37,33 +34,44 @@ class Line:
         ended = False
         try:
             connection = self._connected()
-            with connection.begin():
-                result = job(connection)
-                ended = True
-        except SQLAlchemyError as error:
+            connection.begin(reads=self._reads)
+            result = job(connection)
+            ended = True
+            connection.commit()
+        except self._dialect.errors as error:
+            lost = self._connection is not None and self._connection.lost
             self.close()
-            lost = isinstance(error, DBAPIError) and error.connection_invalidated
             # Lost at its end, a transaction may have been committed: then only the caller knows.
             if idle and lost and not ended and not self._cut:
                 return self.run(job)
             raise self._dialect.explain(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
         return result
 
     def interrupt(self) -> None:
         """Cut the connection under a transaction that hangs; may be called from any thread."""
         if self._connection is not None:
             self._cut = True
-            self._dialect.interrupt(self._connection)
+            self._connection.interrupt()
 
     def close(self) -> None:
         """Let go of the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(SQLAlchemyError):
+            with suppress(*self._dialect.errors):
                 connection.close()
+
+    def _roll_back(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.rollback()
+        except self._dialect.errors:
+            self.close()
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            fresh = self._dialect.connect()
-            self._connection = fresh.execution_options(reads=self._reads)
+            self._connection = self._dialect.connect()
         return self._connection

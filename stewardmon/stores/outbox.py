@@ -11,37 +11,35 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select, text, true, update
-
-from stewardmon.domain.notification import Delivery, DeliveryState
+from stewardmon.domain.notification import Delivery
 from stewardmon.stores import rows
-from stewardmon.stores.bulk import Insert, taken
-from stewardmon.stores.schema import outbox
-
-_PENDING: Final = DeliveryState.PENDING.value
-_CANCELLED: Final = DeliveryState.CANCELLED.value
-_STORE_ONLY: Final = ("number", "withdrawn")
+from stewardmon.stores.bulk import Insert, marks, taken
+from stewardmon.stores.dialect import Connection
 
 # A withdrawn row comes back as pending only when its send is to be tried again: it is not.
 _REPLACED: Final = f"""ON CONFLICT (dedup_key) DO UPDATE SET {
-    taken([c.name for c in outbox.columns if c.name not in (*_STORE_ONLY, "state", "error")])
+    taken(name for name in rows.DELIVERY.split(", ") if name not in ("state", "error"))
 }, state = CASE WHEN excluded.state = 'pending' AND outbox.withdrawn IS NOT NULL
         THEN 'cancelled' ELSE excluded.state END,
     error = CASE WHEN excluded.state = 'pending' AND outbox.withdrawn IS NOT NULL
         THEN outbox.withdrawn ELSE excluded.error END,
     withdrawn = NULL"""
 
-_CANCEL: Final = text(
-    """UPDATE outbox SET
+_CANCEL: Final = """UPDATE outbox SET
         state = CASE WHEN lease_until IS NULL THEN 'cancelled' ELSE state END,
         error = CASE WHEN lease_until IS NULL THEN :reason ELSE error END,
         withdrawn = CASE WHEN lease_until IS NULL THEN NULL ELSE :reason END
     WHERE incident = :incident AND state = 'pending' AND pages"""
-)
 
+# One that nobody holds, at the instant `:at`.
+_FREE: Final = "state = 'pending' AND (lease_until IS NULL OR lease_until <= :at)"
 
-_enqueue: Final = Insert(outbox, skip=_STORE_ONLY, on_conflict="ON CONFLICT (dedup_key) DO NOTHING")
-_replace: Final = Insert(outbox, skip=_STORE_ONLY, on_conflict=_REPLACED)
+_DROP_WITHDRAWN: Final = """UPDATE outbox
+    SET state = 'cancelled', error = withdrawn, withdrawn = NULL, lease_until = NULL
+    WHERE withdrawn IS NOT NULL AND """
+
+_enqueue: Final = Insert("outbox", rows.DELIVERY, on_conflict="ON CONFLICT (dedup_key) DO NOTHING")
+_replace: Final = Insert("outbox", rows.DELIVERY, on_conflict=_REPLACED)
 
 
 def enqueue(
@@ -67,24 +65,10 @@ def cancel(connection: Connection, cancels: Mapping[str, str]) -> None:
 
 def release(connection: Connection) -> None:
     """Let every lease go: rows whose sender died are claimed again at once."""
-    held = outbox.c.lease_until.is_not(None)
     connection.execute(
-        update(outbox).where(outbox.c.state == _PENDING, held).values(lease_until=None)
+        "UPDATE outbox SET lease_until = NULL WHERE state = 'pending' AND lease_until IS NOT NULL"
     )
-    _drop_withdrawn(connection, true())
-
-
-def _drop_withdrawn(connection: Connection, free: ColumnElement[bool]) -> None:
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.state == _PENDING, free, outbox.c.withdrawn.is_not(None))
-        .values(
-            state=_CANCELLED,
-            error=outbox.c.withdrawn,
-            withdrawn=None,
-            lease_until=None,
-        )
-    )
+    connection.execute(f"{_DROP_WITHDRAWN} state = 'pending'")
 
 
 def claim(
@@ -96,35 +80,27 @@ def claim(
     busy: frozenset[str],
 ) -> Sequence[Delivery]:
     """Lease the rows that are due, oldest first, each the first of its address and incident."""
-    at = rows.micros(now)
-    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= at)
-    pending = outbox.c.state == _PENDING
-    _drop_withdrawn(connection, free)
-    earlier = outbox.alias("earlier")
-    waits = exists().where(
-        earlier.c.incident == outbox.c.incident,
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.address == outbox.c.address,
-        earlier.c.number < outbox.c.number,
-        earlier.c.state == _PENDING,
-    )
+    at = {"at": rows.micros(now)}
+    connection.execute(_DROP_WITHDRAWN + _FREE, at)
+    others = {f"busy{number}": channel for number, channel in enumerate(sorted(busy))}
+    idle = f"AND channel NOT IN ({', '.join(f':{name}' for name in others)})" if others else ""
     found = connection.execute(
-        select(outbox)
-        .where(pending, free, outbox.c.due_at <= at, outbox.c.channel.not_in(busy), ~waits)
-        .order_by(outbox.c.due_at, outbox.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=outbox)
-    ).all()
+        f"""SELECT {rows.READ_DELIVERY} FROM outbox WHERE {_FREE} AND due_at <= :at {idle}
+        AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+            WHERE earlier.incident = outbox.incident AND earlier.channel = outbox.channel
+            AND earlier.address = outbox.address AND earlier.number < outbox.number
+            AND earlier.state = 'pending')
+        ORDER BY due_at, number LIMIT :limit{connection.skip_locked}""",
+        {**at, **others, "limit": limit},
+    )
     if not found:
         return []
     until = now + lease
+    numbers = [number for number, *_ in found]
     leased = connection.execute(
-        update(outbox)
-        .where(outbox.c.number.in_([row.number for row in found]), pending, free)
-        .values(lease_until=rows.micros(until))
-        .returning(outbox.c.number)
-    ).scalars()
-    ours = set(leased)
-    return [
-        replace(rows.delivery_of(row), lease_until=until) for row in found if row.number in ours
-    ]
+        f"""UPDATE outbox SET lease_until = ? WHERE number IN {marks(len(numbers))}
+        AND state = 'pending' AND (lease_until IS NULL OR lease_until <= ?) RETURNING number""",
+        (rows.micros(until), *numbers, at["at"]),
+    )
+    ours = {number for (number,) in leased}
+    return [replace(rows.delivery_of(row), lease_until=until) for row in found if row[0] in ours]

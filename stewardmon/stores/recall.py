@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select
-
 from stewardmon.domain.labels import Labels, Matcher
+from stewardmon.stores.bulk import marks
 from stewardmon.stores.chunks import Seen, unpack
 from stewardmon.stores.codec import loads
+from stewardmon.stores.dialect import Connection
 from stewardmon.stores.rollups import STEP_MS, mean_of
-from stewardmon.stores.schema import chunk, series, tail
 from stewardmon.stores.tape import HOUR_MS, RAW, gathered
 from stewardmon.stores.track import Track, joined
 
@@ -52,8 +51,9 @@ class Recall:
         self, connection: Connection, matchers: Sequence[Matcher]
     ) -> Mapping[int, Labels]:
         newest = max(self._known, default=0)
-        for row in connection.execute(select(series).where(series.c.id > newest)):
-            self._known[row.id] = Labels(loads(row.labels))
+        fresh = "SELECT id, labels FROM series WHERE id > ?"
+        for ident, labels in connection.execute(fresh, (newest,)):
+            self._known[ident] = Labels(loads(labels))
         return {
             ident: labels
             for ident, labels in self._known.items()
@@ -62,9 +62,8 @@ class Recall:
 
 
 def _newest(connection: Connection, start_ms: int, end_ms: int) -> dict[int, Track]:
-    held = select(tail.c.number, tail.c.body)
-    inside = held.where(tail.c.start_ms <= end_ms, tail.c.end_ms >= start_ms)
-    return gathered(connection.execute(inside))
+    inside = "SELECT number, body FROM tail WHERE start_ms <= ? AND end_ms >= ?"
+    return gathered(connection.execute(inside, (end_ms, start_ms)))
 
 
 def _chunks(
@@ -75,19 +74,13 @@ def _chunks(
     end_ms: int,
 ) -> Mapping[int, Sequence[bytes]]:
     """Return the packed chunks that begin in a span, by series, in time order."""
-    held = (
-        select(chunk.c.series, chunk.c.body)
-        .where(
-            chunk.c.resolution == resolution,
-            chunk.c.start_ms > after_ms,
-            chunk.c.start_ms <= end_ms,
-        )
-        .order_by(chunk.c.series, chunk.c.start_ms)
-    )
-    if len(wanted) <= NAMED:
-        held = held.where(chunk.c.series.in_(list(wanted)))
+    held = "SELECT series, body FROM chunk WHERE resolution = ? AND start_ms > ? AND start_ms <= ?"
+    named = list(wanted) if len(wanted) <= NAMED else []
+    if named:
+        held += f" AND series IN {marks(len(named))}"
     found: dict[int, list[bytes]] = defaultdict(list)
-    for ident, body in connection.execute(held):
+    values = (resolution, after_ms, end_ms, *named)
+    for ident, body in connection.execute(f"{held} ORDER BY series, start_ms", values):
         found[ident].append(body)
     return found
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, exists, func, select
-
-from stewardmon.stores.bulk import drop, upsert
+from stewardmon.stores.bulk import drop, marks
 from stewardmon.stores.chunks import unpack
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.line import Line
 from stewardmon.stores.recall import DAY_MS
 from stewardmon.stores.rollups import STEP_MS, merged, pack_rollup, roll_up, unpack_rollup
-from stewardmon.stores.schema import chunk, series, tail
-from stewardmon.stores.tape import RAW, gathered
+from stewardmon.stores.tape import RAW, gathered, put_chunks
 from stewardmon.stores.track import joined
 
 SERIES_AT_ONCE: Final = 100
-_put_chunks: Final = upsert(chunk)
+_OF_DAY: Final = "resolution = ? AND start_ms >= ? AND start_ms < ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +69,19 @@ class Pruning:
 
     def _oldest(self, resolution: int) -> int | None:
         """Return the start of the oldest day of which there is anything."""
-        least = select(func.min(chunk.c.start_ms)).where(chunk.c.resolution == resolution)
-        start = self._line.run(lambda connection: connection.execute(least).scalar())
+        least = "SELECT min(start_ms) FROM chunk WHERE resolution = ?"
+        ((start,),) = self._line.run(lambda connection: connection.execute(least, (resolution,)))
         return None if start is None else start // DAY_MS * DAY_MS
 
     def _roll_up_some(self, connection: Connection, day: int) -> bool:
         self._dialect.lock(connection)
-        of_day = _day(RAW, day)
-        some = select(chunk.c.series).where(*of_day).distinct().limit(SERIES_AT_ONCE)
-        idents = list(connection.execute(some).scalars())
+        some = f"SELECT DISTINCT series FROM chunk WHERE {_OF_DAY} LIMIT ?"
+        found = connection.execute(some, (*_day(RAW, day), SERIES_AT_ONCE))
+        idents = [ident for (ident,) in found]
         if not idents:
             return False
-        of_them = chunk.c.series.in_(idents)
-        raw = _bodies(connection, (*of_day, of_them))
-        before = _bodies(connection, (*_day(STEP_MS, day), of_them))
+        raw = _bodies(connection, RAW, day, idents)
+        before = _bodies(connection, STEP_MS, day, idents)
         rows: list[list[Any]] = []
         for ident, bodies in raw.items():
             rolled = roll_up(joined([unpack(body) for body in bodies]))
@@ -94,37 +90,40 @@ class Pruning:
             for body in before.get(ident, ()):
                 rolled = merged(unpack_rollup(body), rolled)
             rows.append([ident, STEP_MS, day, len(rolled.mean), pack_rollup(rolled)])
-        _put_chunks.run(connection, rows)
-        connection.execute(delete(chunk).where(*of_day, of_them))
+        put_chunks.run(connection, rows)
+        connection.execute(
+            f"DELETE FROM chunk WHERE {_OF_DAY} AND series IN {marks(len(idents))}",
+            (*_day(RAW, day), *idents),
+        )
         return True
 
 
-def _bodies(connection: Connection, which: Iterable[Any]) -> dict[int, list[bytes]]:
+def _bodies(
+    connection: Connection, resolution: int, day: int, idents: Sequence[int]
+) -> dict[int, list[bytes]]:
     found: dict[int, list[bytes]] = defaultdict(list)
-    held = select(chunk.c.series, chunk.c.body).where(*which)
-    for ident, body in connection.execute(held.order_by(chunk.c.start_ms)):
+    held = f"""SELECT series, body FROM chunk WHERE {_OF_DAY} AND series IN {marks(len(idents))}
+        ORDER BY start_ms"""
+    for ident, body in connection.execute(held, (*_day(resolution, day), *idents)):
         found[ident].append(body)
     return found
 
 
-def _day(resolution: int, day: int) -> tuple[Any, ...]:
-    return (
-        chunk.c.resolution == resolution,
-        chunk.c.start_ms >= day,
-        chunk.c.start_ms < day + DAY_MS,
-    )
+def _day(resolution: int, day: int) -> tuple[int, int, int]:
+    return resolution, day, day + DAY_MS
 
 
 def _delete_day(connection: Connection, resolution: int, day: int) -> None:
-    connection.execute(delete(chunk).where(*_day(resolution, day)))
+    connection.execute(f"DELETE FROM chunk WHERE {_OF_DAY}", _day(resolution, day))
 
 
 def _drop_empty(connection: Connection) -> Sequence[int]:
-    kept = exists().where(chunk.c.series == series.c.id)
-    empty = set(connection.execute(select(series.c.id).where(~kept)).scalars())
+    held = "SELECT 1 FROM chunk WHERE chunk.series = series.id"
+    bare = f"SELECT id FROM series WHERE NOT EXISTS ({held})"
+    empty = {ident for (ident,) in connection.execute(bare)}
     if empty:
-        empty -= gathered(connection.execute(select(tail.c.number, tail.c.body))).keys()
-    drop(connection, series.c.id, empty)
+        empty -= gathered(connection.execute("SELECT number, body FROM tail")).keys()
+    drop(connection, "series", "id", empty)
     return list(empty)
 
 

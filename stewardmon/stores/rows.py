@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,21 @@ from stewardmon.domain.notification import Delivery, DeliveryState
 from stewardmon.stores.codec import decode, encode
 
 Row = list[Any]
+
+ALERT: Final = "fingerprint, rule, name, state, active_at, fired_at, resolved_at, body"
+INCIDENT: Final = (
+    "id, title, severity, state, opened_at, acknowledged_at, resolved_at, reached, next_step_at, "
+    "snoozed_until, body"
+)
+MEMBER: Final = "incident, fingerprint, body"
+EVENT: Final = "incident, at, kind, who, detail"
+DELIVERY: Final = (
+    "dedup_key, incident, channel, address, pages, state, due_at, lease_until, attempts, receipt, "
+    "error, payload"
+)
+READ_DELIVERY: Final = "number, state, lease_until, error, payload"
+RECORD: Final = "kind, id, body"
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NO_ALERTS: Final[Mapping[str, Alert]] = {}
@@ -36,7 +51,7 @@ def plain(text: str) -> str:
 
 
 def alert_row(alert: Alert, body: str) -> Row:
-    """Return the alert's columns in the table's order; `body` is its JSON, made once for all."""
+    """Return the columns ALERT; `body` is its JSON, made once for all."""
     return [
         alert.fingerprint,
         plain(alert.rule),
@@ -50,7 +65,7 @@ def alert_row(alert: Alert, body: str) -> Row:
 
 
 def incident_row(incident: Incident) -> Row:
-    """Return the incident's columns in the table's order; its alerts are rows of their own."""
+    """Return the columns INCIDENT; its alerts are rows of their own."""
     return [
         plain(incident.id),
         plain(incident.title),
@@ -72,7 +87,7 @@ def incident_of(body: str, alerts: Mapping[str, Alert]) -> Incident:
 
 
 def event_row(event: Event) -> Row:
-    """Return the event's columns in the table's order, less the number."""
+    """Return the columns EVENT."""
     return [
         plain(event.incident),
         micros(event.at),
@@ -82,19 +97,20 @@ def event_row(event: Event) -> Row:
     ]
 
 
-def event_of(row: Any) -> Event:
-    """Return the event that a row holds."""
+def event_of(row: Sequence[Any]) -> Event:
+    """Return the event of a row with the columns EVENT."""
+    incident, at, kind, who, detail = row
     return Event(
-        incident=row.incident,
-        at=_EPOCH + timedelta(microseconds=row.at),
-        kind=EventKind(row.kind),
-        who=row.who,
-        detail=row.detail,
+        incident=incident,
+        at=_EPOCH + timedelta(microseconds=at),
+        kind=EventKind(kind),
+        who=who,
+        detail=detail,
     )
 
 
 def delivery_row(delivery: Delivery) -> Row:
-    """Return the delivery's columns in the table's order, less number and withdrawn."""
+    """Return the columns DELIVERY."""
     return [
         plain(delivery.dedup_key),
         plain(delivery.incident),
@@ -111,14 +127,18 @@ def delivery_row(delivery: Delivery) -> Row:
     ]
 
 
-def delivery_of(row: Any) -> Delivery:
-    """Return the delivery that a row holds: what the store itself decided comes from columns."""
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Return the delivery of a row with the columns READ_DELIVERY.
+
+    What the store itself decides comes from columns of its own.
+    """
+    number, state, lease_until, error, payload = row
     return replace(
-        decode(Delivery, row.payload),
-        order=row.number,
-        state=DeliveryState(row.state),
-        lease_until=moment(row.lease_until),
-        error=row.error,
+        decode(Delivery, payload),
+        order=number,
+        state=DeliveryState(state),
+        lease_until=moment(lease_until),
+        error=error,
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Event, Incident
 from stewardmon.domain.notification import Delivery
 from stewardmon.errors import StoreError
 from stewardmon.ports import Saved
 from stewardmon.stores import fence, outbox, queries
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.lane import Lane
 from stewardmon.stores.line import Line
 from stewardmon.stores.memory import KEPT_FOR
@@ -22,7 +20,7 @@ from stewardmon.stores.writes import Writes
 
 
 class SqlStore:
-    """ports.Store over SQLAlchemy Core: writes in one thread, reads in another beside it.
+    """ports.Store over SQL: writes in one thread, reads in another beside it.
 
     `epoch`, where stores.leader has set it, stands in every decision's transaction: commit and
     claim raise DeposedError once another process leads.

@@ -5,17 +5,52 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
-
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from typing import Any, Final
 
 from stewardmon.errors import StoreError
+from stewardmon.stores.dialect import Connection, Row
 
 BUSY_SECONDS: Final = 5.0
 PRIVATE: Final = 0o600
+
+
+class SqliteConnection:
+    """A connection to a file."""
+
+    for_share = ""
+    skip_locked = ""
+    lost = False
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+
+    def execute(
+        self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Sequence[Row]:
+        """Return the rows of a statement, whose parameters are written `?` or `:name`."""
+        return self._raw.execute(statement, values).fetchall()
+
+    def begin(self, *, reads: bool) -> None:
+        """Take the right to write at once: taken later, it can fail in the middle."""
+        self._raw.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """End the transaction, durably."""
+        self._raw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """End the transaction and keep nothing of it; SQLite may have done so itself."""
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+
+    def interrupt(self) -> None:
+        """Do nothing: SQLite waits for a lock only as long as its timeout says."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._raw.close()
 
 
 class SqliteDialect:
@@ -25,14 +60,14 @@ class SqliteDialect:
     """
 
     patience: float | None = None
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    types: Mapping[str, str] = {"NUMBER": "INTEGER PRIMARY KEY AUTOINCREMENT", "BYTES": "BLOB"}
 
     def __init__(self, path: Path, *, durable: bool, exclusive: bool) -> None:
         self._path = path
         self._durable = durable
         self._exclusive = exclusive
         self._lock: int | None = None
-        self._engine = create_engine("sqlite+pysqlite://", creator=self._open, poolclass=NullPool)
-        event.listen(self._engine, "begin", _begin)
 
     def hold(self) -> None:
         """Claim the state for this process; raises StoreError where another one has it."""
@@ -58,40 +93,40 @@ class SqliteDialect:
             self._lock = None
 
     def connect(self) -> Connection:
-        """Return a new connection; raises StoreError or SQLAlchemyError."""
+        """Return a new connection; raises StoreError or sqlite3.Error."""
         self._look()
-        return self._engine.connect()
+        return SqliteConnection(self._open())
 
     def check(self, connection: Connection) -> None:
         """Raise StoreError where the database is damaged."""
-        answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if answer != "ok":
+        if connection.execute("PRAGMA quick_check(1)") != [("ok",)]:
             raise self._damaged()
 
     def lock(self, connection: Connection) -> None:
         """Do nothing: a transaction that may write keeps every other one out."""
 
+    def has(self, connection: Connection, table: str) -> bool:
+        """Return whether there is a table of this name."""
+        named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return bool(connection.execute(named, (table,)))
+
     def size(self, connection: Connection) -> int:
         """Return the bytes of the file that hold anything."""
         names = ("page_count", "freelist_count", "page_size")
-        pages, free, page = (
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names
+        ((pages,),), ((free,),), ((page,),) = (
+            connection.execute(f"PRAGMA {name}") for name in names
         )
         return int(pages - free) * int(page)
 
-    def interrupt(self, connection: Connection) -> None:
-        """Do nothing: SQLite waits for a lock only as long as its timeout says."""
-
-    def explain(self, error: SQLAlchemyError) -> StoreError:
+    def explain(self, error: Exception) -> StoreError:
         """Return the sentence for a person about what went wrong."""
-        cause = getattr(error, "orig", None)
-        name = getattr(cause, "sqlite_errorname", "")
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return self._damaged()
         for start, sentence in _SENTENCES.items():
             if name.startswith(start):
                 return StoreError(sentence.format(path=self._path))
-        return StoreError(f"the state {self._path} could not be used: {cause or error}")
+        return StoreError(f"the state {self._path} could not be used: {error}")
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -137,9 +172,3 @@ _SENTENCES: Final = {
     "SQLITE_CANTOPEN": "the state {path} cannot be opened: check its rights and its directory's",
     "SQLITE_TOOBIG": "the state {path} was handed more than it can keep in one row",
 }
-
-
-def _begin(connection: Connection) -> None:
-    """Take the right to write at once: taken later, it can fail in the middle."""
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
-
 from stewardmon.domain.labels import Labels
 from stewardmon.ports import Points
-from stewardmon.stores.bulk import Insert, slices, upsert
+from stewardmon.stores.bulk import Insert, marks, slices, upsert
 from stewardmon.stores.chunks import pack, pack_batch, unpack, unpack_batch
 from stewardmon.stores.codec import dumps
-from stewardmon.stores.dialect import Dialect
+from stewardmon.stores.dialect import Connection, Dialect, Row
 from stewardmon.stores.line import Line
-from stewardmon.stores.schema import chunk, series, tail
 from stewardmon.stores.track import Track, joined
 
 HOUR_MS: Final = 3_600_000
@@ -32,8 +29,9 @@ MOST_HELD: Final = 500_000
 
 Piece = tuple[int, int, Track]  # series, start of the hour, its samples
 
-_put_chunks: Final = upsert(chunk)
-_put_series: Final = Insert(series, skip=("id",), on_conflict="ON CONFLICT (labels) DO NOTHING")
+put_chunks: Final = upsert("chunk", "series, resolution, start_ms, samples, body", keys=3)
+_put_series: Final = Insert("series", "labels", on_conflict="ON CONFLICT (labels) DO NOTHING")
+_put_tail: Final = Insert("tail", "start_ms, end_ms, samples, body")
 
 
 class Tape:
@@ -90,10 +88,12 @@ class Tape:
     def _seal(self, connection: Connection, closed_ms: int) -> int:
         """Move what is older than `closed_ms` into chunks; return how many samples stay behind."""
         self._dialect.lock(connection)
-        gone = delete(tail).where(tail.c.start_ms < closed_ms).returning(tail.c.number, tail.c.body)
+        gone = connection.execute(
+            "DELETE FROM tail WHERE start_ms < ? RETURNING number, body", (closed_ms,)
+        )
         rest: list[tuple[int, Track]] = []
         pieces: list[Piece] = []
-        for ident, track in gathered(connection.execute(gone)).items():
+        for ident, track in gathered(gone).items():
             pieces += (
                 (ident, start, part) for start, part in track.before(closed_ms).parts(HOUR_MS)
             )
@@ -103,26 +103,26 @@ class Tape:
             self._merge(connection, some)
         if rest:
             _append(connection, rest)
-        return int(connection.execute(select(func.sum(tail.c.samples))).scalar() or 0)
+        ((held,),) = connection.execute("SELECT sum(samples) FROM tail")
+        return int(held or 0)
 
     def _merge(self, connection: Connection, pieces: Sequence[Piece]) -> None:
         """Write the pieces, each together with what its hour holds already."""
         self._dialect.lock(connection)
         starts = [start for _, start, _ in pieces]
+        idents = {ident for ident, _, _ in pieces}
         found = connection.execute(
-            select(chunk.c.series, chunk.c.start_ms, chunk.c.body).where(
-                chunk.c.series.in_({ident for ident, _, _ in pieces}),
-                chunk.c.resolution == RAW,
-                chunk.c.start_ms.between(min(starts), max(starts)),
-            )
+            f"""SELECT series, start_ms, body FROM chunk WHERE series IN {marks(len(idents))}
+            AND resolution = ? AND start_ms BETWEEN ? AND ?""",
+            (*idents, RAW, min(starts), max(starts)),
         )
-        before = {(row.series, row.start_ms): row.body for row in found}
+        before = {(ident, start): body for ident, start, body in found}
         rows = {}
         for ident, start, part in pieces:
             held = before.get((ident, start))
             track = part if held is None else joined([unpack(held), part])
             rows[ident, start] = [ident, RAW, start, len(track), pack(track)]
-        _put_chunks.run(connection, list(rows.values()))
+        put_chunks.run(connection, list(rows.values()))
 
 
 def label_text(labels: Labels) -> str:
@@ -130,7 +130,7 @@ def label_text(labels: Labels) -> str:
     return dumps(dict(labels.pairs))
 
 
-def gathered(rows: Iterable[tuple[int, bytes]]) -> dict[int, Track]:
+def gathered(rows: Iterable[Row]) -> dict[int, Track]:
     """Return the tracks by series of numbered tail rows, later rows over earlier ones."""
     parts: dict[int, list[Track]] = defaultdict(list)
     for _, body in sorted(rows, key=lambda row: row[0]):
@@ -140,17 +140,13 @@ def gathered(rows: Iterable[tuple[int, bytes]]) -> dict[int, Track]:
 
 
 def _append(connection: Connection, known: Sequence[tuple[int, Track]]) -> None:
-    connection.execute(
-        insert(tail).values(
-            start_ms=min(track.times[0] for _, track in known),
-            end_ms=max(track.times[-1] for _, track in known),
-            samples=sum(len(track) for _, track in known),
-            body=pack_batch(known),
-        )
-    )
+    start = min(track.times[0] for _, track in known)
+    end = max(track.times[-1] for _, track in known)
+    samples = sum(len(track) for _, track in known)
+    _put_tail.run(connection, [[start, end, samples, pack_batch(known)]])
 
 
 def _number(connection: Connection, wanted: dict[str, Labels]) -> Sequence[tuple[str, int]]:
     _put_series.run(connection, [[text] for text in wanted])
-    found = select(series.c.labels, series.c.id).where(series.c.labels.in_(list(wanted)))
-    return [(text, ident) for text, ident in connection.execute(found)]
+    found = f"SELECT labels, id FROM series WHERE labels IN {marks(len(wanted))}"
+    return [(text, ident) for text, ident in connection.execute(found, list(wanted))]

@@ -1,68 +1,62 @@
-"""The schema that this version wants: made in an empty database, migrated to in an older one."""
+"""The schema that this version wants, made in an empty database and completed in an older one."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from importlib import resources
+from string import Template
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
-
 from stewardmon.errors import StoreError
-from stewardmon.stores.dialect import Dialect
-from stewardmon.stores.schema import VIEWS, metadata
+from stewardmon.stores.dialect import Connection, Dialect
 
 HEAD: Final = "0001"
-"""The newest revision of migrations/versions."""
+"""The newest step of stores.migrations."""
 
-_REVISIONS: Final = """CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,
-    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""  # as Alembic makes it
-
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_VERSION: Final = "schema_version"
+_FORMER: Final = "alembic_version"
+"""What the table was called when Alembic kept it: states of that time are opened as they are."""
 
 
 def bring_up_to_date(connection: Connection, dialect: Dialect) -> None:
-    """Make or migrate the tables within the running transaction.
+    """Run the steps that the database lacks within the running transaction.
 
     Raises StoreError for a state that a newer version made: reading it by guess could lose pages.
     """
     dialect.lock(connection)
-    found = _revision(connection)
-    if found == HEAD:
-        return
-    if found is None:
-        create(connection)
-        return
+    found = _revision(connection, dialect)
     if found > HEAD:
         raise StoreError(
             f"the state was made by a newer stewardmon (revision {found}, this one knows {HEAD}): "
             "upgrade stewardmon, or start with another --state"
         )
-    migrate(connection)
+    if found == HEAD:
+        return
+    for name, script in steps():
+        if name > found:
+            for statement in _statements(Template(script).substitute(dialect.types)):
+                connection.execute(statement)
+    connection.execute(f"UPDATE {_VERSION} SET version_num = ?", (HEAD,))
 
 
-def create(connection: Connection) -> None:
-    """Make every table in an empty database, as the migrations would (a test compares them)."""
-    metadata.create_all(connection)
-    for view in VIEWS:
-        connection.execute(text(view))
-    connection.execute(text(_REVISIONS))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+def _revision(connection: Connection, dialect: Dialect) -> str:
+    """Return the step that the database has reached, empty where it has none."""
+    if dialect.has(connection, _FORMER):
+        connection.execute(f"ALTER TABLE {_FORMER} RENAME TO {_VERSION}")
+    if not dialect.has(connection, _VERSION):
+        connection.execute(f"CREATE TABLE {_VERSION} (version_num TEXT NOT NULL)")
+        connection.execute(f"INSERT INTO {_VERSION} VALUES ('')")
+    ((found,),) = connection.execute(f"SELECT version_num FROM {_VERSION}")
+    return str(found)
 
 
-def migrate(connection: Connection) -> None:
-    """Run the migrations that the database lacks."""
-    # Alembic costs half a second to import and is needed once in a version's life.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def steps() -> list[tuple[str, str]]:
+    """Return number and script of every step, in order."""
+    files = resources.files("stewardmon.stores.migrations").iterdir()
+    scripts = [file for file in files if file.name.endswith(".sql")]
+    return sorted((file.name.partition("_")[0], file.read_text("utf-8")) for file in scripts)
 
 
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+def _statements(script: str) -> list[str]:
+    bare = re.sub(r"--.*", "", script)
+    return [statement for part in bare.split(";") if (statement := part.strip())]

@@ -7,22 +7,21 @@ from itertools import islice
 from operator import is_
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Incident
-from stewardmon.stores import outbox, rows, schema
+from stewardmon.stores import outbox, rows
 from stewardmon.stores.bulk import Insert, drop, upsert
 from stewardmon.stores.codec import encode, encode_record
+from stewardmon.stores.dialect import Connection
 
 _NONE: Final[Mapping[str, Alert]] = {}
 
-_put_alerts: Final = upsert(schema.alert)
-_put_incidents: Final = upsert(schema.incident)
-_put_members: Final = upsert(schema.member)
-_put_events: Final = Insert(schema.event, skip=("number",))
-_put_records: Final = upsert(schema.record)
+_put_alerts: Final = upsert("alert", rows.ALERT)
+_put_incidents: Final = upsert("incident", rows.INCIDENT)
+_put_members: Final = upsert("member", rows.MEMBER, keys=2)
+_put_events: Final = Insert("event", rows.EVENT)
+_put_records: Final = upsert("record", rows.RECORD, keys=2)
 
 
 class Writes:
@@ -42,7 +41,7 @@ class Writes:
     def apply(self, connection: Connection, change: Change) -> None:
         """Write the whole change within the running transaction."""
         text = _once()
-        drop(connection, schema.alert.c.fingerprint, change.forgotten)
+        drop(connection, "alert", "fingerprint", change.forgotten)
         alerts = [rows.alert_row(alert, text(alert)) for alert in change.alerts]
         _put_alerts.run(connection, rows.last_by_key(alerts))
         newest = {incident.id: incident for incident in change.incidents}.values()
@@ -63,16 +62,11 @@ class Writes:
                 continue
             ident = rows.plain(incident.id)
             if before is None:
-                drop(connection, schema.member.c.incident, [ident])
+                drop(connection, "member", "incident", [ident])
                 before = _NONE
             gone = before.keys() - incident.alerts.keys()
             if gone:
-                drop(
-                    connection,
-                    schema.member.c.fingerprint,
-                    gone,
-                    schema.member.c.incident == ident,
-                )
+                drop(connection, "member", "fingerprint", gone, incident=ident)
             fresh += [[ident, mark, text(alert)] for mark, alert in _changed(before, incident)]
         _put_members.run(connection, fresh)
 
@@ -94,7 +88,7 @@ def _write_records(connection: Connection, records: Mapping[tuple[str, str], Any
     for (kind, ident), body in records.items():
         place = [rows.plain(kind), rows.plain(ident)]
         if body is None:
-            drop(connection, schema.record.c.id, place[1:], schema.record.c.kind == place[0])
+            drop(connection, "record", "id", place[1:], kind=place[0])
         else:
             fresh.append([*place, encode_record(body)])
     _put_records.run(connection, rows.last_by_key(fresh, keys=2))

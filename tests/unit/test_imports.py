@@ -8,7 +8,6 @@ from pathlib import Path
 
 #: Needed by other probes, channels, states, pages or commands than those that are configured.
 UNUSED = (
-    "alembic",
     "apprise",
     "apscheduler",
     "cryptography",
@@ -18,8 +17,6 @@ UNUSED = (
     "psycopg",
     "resvg_py",
     "sentry_sdk",
-    "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.orm",
     "stewardmon.channels.email",
     "stewardmon.config.schema",
     "stewardmon.demo",
@@ -31,7 +28,6 @@ UNUSED = (
 LATER = (
     "httpx",
     "prometheus_client",
-    "sqlalchemy",
     "starlette",
     "stewardmon.app",
     "stewardmon.service",

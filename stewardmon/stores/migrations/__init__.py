@@ -1,1 +1,4 @@
-"""Alembic's migrations, run by stores.upgrade over the connection that it hands in."""
+"""The schema, step by step: each file once, in the order of their names, never changed again.
+
+`$NUMBER` is a key that counts up by itself and `$BYTES` binary data, as each database writes them.
+"""

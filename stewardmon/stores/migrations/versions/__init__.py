@@ -1,1 +1,0 @@
-"""One file a revision, numbered, each leading from the one before."""
