@@ -202,6 +202,7 @@ class Daemon:
         world: World | None = None,
         signs_of_life: tuple[Ping, ...] = (),
         kinds: Mapping[str, Kind] | None = None,
+        channels: Mapping[str, Kind] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.signs_of_life = signs_of_life
@@ -210,6 +211,7 @@ class Daemon:
         self.clock = clock or VirtualClock()
         self.platform = world or World()
         self.pager = Pager(self.clock)
+        self.channels = {"recorded": self.pager.kind(), **(channels or {})}
         self.store = store or MemoryStore()
         self.history = history or Severable()
         self.files = {"probes.yml": probes, "alerts.yml": alerts, "oncall.yml": oncall}
@@ -228,7 +230,7 @@ class Daemon:
                 signs_of_life=self.signs_of_life,
                 links=lambda row: (f"http://ack/{row.incident}", f"http://incident/{row.incident}"),
                 probe_kinds=self.kinds,
-                channel_kinds={"recorded": self.pager.kind()},
+                channel_kinds=self.channels,
             )
         )
         await self.app.start()
@@ -369,7 +371,7 @@ class Daemon:
                 Path(folder),
                 self.environ,
                 probe_kinds=self.kinds,
-                channel_kinds={"recorded": self.pager.kind()},
+                channel_kinds=self.channels,
             )
 
 

@@ -35,6 +35,7 @@ class MailReceiver:
         self.recipient_answer = ""
         self.data_answer = ""
         self.hangs = False
+        self.keeps_from_leaving = False
         self.encrypted: list[bool] = []
         self._implicit_tls = implicit_tls
         self._options = options
@@ -101,3 +102,10 @@ class MailReceiver:
         self.recipients += envelope.rcpt_tos
         self.encrypted.append(session.ssl is not None)
         return "250 OK queued as 42"
+
+    async def handle_QUIT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        if self.keeps_from_leaving:
+            await asyncio.Event().wait()
+        return "221 Bye"

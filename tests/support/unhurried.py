@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from stewardmon import app
-from stewardmon.engine import audit, deliver, escalate, evidence, external, record, selfwatch
+from stewardmon.engine import audit, deliver, escalate, evidence, external, jobs, record, selfwatch
 from stewardmon.stores.memory import MemoryHistory
 
 PULSE: Final = 30.0  # seconds
@@ -26,6 +26,7 @@ _LOOKS: Final = (
     (escalate, "LONGEST_WAIT"),
     (evidence, "LONGEST_WAIT"),
     (external, "LOOK_EVERY"),
+    (jobs, "LONGEST_WAIT"),
     (record, "FLUSH_EVERY"),
     (selfwatch, "LOOK_EVERY"),
 )

@@ -19,6 +19,7 @@ from stewardmon.domain.notification import Notification, NotificationEvent
 from stewardmon.errors import DeliveryError
 from tests.support.mail_receiver import MailReceiver
 from tests.support.notifications import NOW, PAGE, context, notification
+from tests.support.virtual import run_virtually
 
 # aiosmtpd's own uses of what it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:aiosmtpd")
@@ -126,6 +127,30 @@ async def test_five_hundreds_are_permanent_and_four_hundreds_temporary(
         error = await failure(channel(server.port))
     assert error.temporary is temporary
     assert str(error) == f"mail server 127.0.0.1: answered {answer}"
+
+
+def test_a_server_that_hangs_takes_no_longer_than_the_timeout() -> None:
+    async def attempt() -> float:
+        loop = asyncio.get_running_loop()
+        async with MailReceiver() as server:
+            server.hangs = True
+            begun = loop.time()
+            error = await failure(channel(server.port, timeout="10s"))
+        assert "did not answer within 10s" in str(error)
+        return loop.time() - begun
+
+    assert run_virtually(attempt()) == pytest.approx(10, abs=0.1)
+
+
+async def test_a_mail_that_was_taken_is_sent_whatever_becomes_of_the_farewell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stewardmon.channels.email._LEAVE", 0.05)
+    async with MailReceiver() as server:
+        server.keeps_from_leaving = True
+        receipt = await channel(server.port).send(PAGE, to="dev-a@localhost")
+        assert len(server.inbox) == 1
+    assert "queued as 42" in receipt.text
 
 
 @pytest.mark.parametrize(
