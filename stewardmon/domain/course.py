@@ -81,6 +81,16 @@ class Course:
         )
 
 
+def joined(parts: Sequence[Course]) -> Course:
+    """Return one course of several series that say the same at different times."""
+    if len(parts) == 1:
+        return parts[0]
+    samples = sorted(one for part in parts for one in zip(part.times, part.values, strict=True))
+    course = Course()
+    course.add([at for at, _ in samples], [value for _, value in samples])
+    return course
+
+
 def quantile(ordered: Sequence[float], share: float) -> float | None:
     """Return the quantile of values in order, None of nothing."""
     if not ordered:

@@ -13,7 +13,7 @@ from math import isfinite
 from statistics import median
 from typing import Final
 
-from stewardmon.domain.course import Course, quantile
+from stewardmon.domain.course import Course, joined, quantile
 from stewardmon.domain.display import format_since
 from stewardmon.domain.incident import Incident
 from stewardmon.domain.labels import Labels
@@ -93,8 +93,9 @@ def sections(now: Span, before: Span, *, overdue: Sequence[str]) -> tuple[Sectio
 
 def _availability(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    for probe, course in sorted(_by_probe(now, SUCCESS).items()):
-        former = _by_probe(before, SUCCESS).get(probe, Course())
+    formers = _merged(before, SUCCESS, "probe")
+    for (probe,), course in _merged(now, SUCCESS, "probe").items():
+        former = formers.get((probe,), Course())
         note = _holes(course, now)
         share, past = course.mean(), former.mean()
         rows.append(
@@ -109,8 +110,9 @@ def _availability(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _times(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    for probe, course in sorted(_by_probe(now, DURATION).items()):
-        former = sorted(_by_probe(before, DURATION).get(probe, Course()).values)
+    formers = _merged(before, DURATION, "probe")
+    for (probe,), course in _merged(now, DURATION, "probe").items():
+        former = sorted(formers.get((probe,), Course()).values)
         ordered = sorted(course.values)
         for percent in (50, 95, 99):
             share = percent / 100
@@ -133,13 +135,16 @@ def _database(now: Span, before: Span) -> tuple[Row, ...]:
     def most(span: Span, metric: str) -> float | None:
         return max(_values(span, metric), default=None)
 
+    def at_end(metric: str, *by: str) -> Callable[[Span], float | None]:
+        return lambda span: _summed_last(span, metric, *by)
+
     return (
         _compared("SELECT 1, p95", now, before, lambda span: p95(span, QUERY), "s"),
         _compared("blocks found in memory", now, before, _hit_ratio, "ratio"),
         _compared("connections, most at once", now, before, _connections),
         _compared("connections that are allowed", now, before, lambda one: most(one, ALLOWED)),
         _compared("waiting for a lock, most at once", now, before, lambda one: most(one, BLOCKED)),
-        _compared("size at the end", now, before, lambda one: _summed_last(one, SIZE), "bytes"),
+        _compared("size at the end", now, before, at_end(SIZE, "datname"), "bytes"),
     )
 
 
@@ -164,18 +169,19 @@ def _agent(now: Span, before: Span) -> tuple[Row, ...]:
 
 
 def _security(now: Span, before: Span) -> tuple[Row, ...]:
-    scores = now.of(SCORE) or {Labels(): Course()}
     rows = [
         Row(
-            name=f"score of {labels.value('probe')}" if labels else "score, from 100",
+            name=f"score of {probe}",
             value=course.last(),
-            before=before.of(SCORE).get(labels, Course()).last(),
-            note=_holes(course, now) if course else "no security probe was recorded",
+            before=_same(before, SCORE, probe).last(),
+            note=_holes(course, now),
         )
-        for labels, course in scores.items()
-    ]
+        for (probe,), course in _merged(now, SCORE, "probe").items()
+    ] or [Row(name="score, from 100", note="no security probe was recorded")]
     rows.append(
-        _compared("findings at the end", now, before, lambda one: _summed_last(one, FINDINGS))
+        _compared(
+            "findings at the end", now, before, lambda one: _summed_last(one, FINDINGS, "check")
+        )
     )
     alerts = Row(name="security alerts", value=float(now.security), before=float(before.security))
     return (*rows, alerts)
@@ -183,8 +189,7 @@ def _security(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _backups(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    for labels, course in sorted(now.of(BACKUP_AT).items(), key=lambda one: one[0].pairs):
-        name = labels.value("probe")
+    for (name,), course in _merged(now, BACKUP_AT, "probe").items():
         newest = course.last() or 0.0
         age = now.end.timestamp() - newest
         whole = _same(now, BACKUP_WHOLE, name).last()
@@ -195,8 +200,7 @@ def _backups(now: Span, before: Span) -> tuple[Row, ...]:
         rows.append(Row(name=f"{name}: age of the newest", value=age, unit="s", note=note))
         rows.append(Row(name=f"{name}: size", value=size, before=past, unit="bytes"))
     rows = rows or [_nothing("no backup is watched")]
-    for labels, course in sorted(now.of(RESTORED).items(), key=lambda one: one[0].pairs):
-        name = labels.value("probe")
+    for (name,), course in _merged(now, RESTORED, "probe").items():
         last = _same(now, RESTORED_AT, name).last()
         since = None if last is None else now.end.timestamp() - last
         note = "" if course.last() else "the newest drill failed"
@@ -210,8 +214,8 @@ def _backups(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _capacity(now: Span) -> tuple[Row, ...]:
     rows = []
-    for labels, course in sorted(now.of(SIZE).items(), key=lambda one: one[0].pairs):
-        name = labels.value("datname") or labels.value("probe")
+    for (probe, datname), course in _merged(now, SIZE, "probe", "datname").items():
+        name = datname or probe
         slope, size = course.slope(), course.last()
         growth = Row(
             name=f"{name}: growth a day",
@@ -219,7 +223,7 @@ def _capacity(now: Span) -> tuple[Row, ...]:
             unit="bytes",
             note=_holes(course, now),
         )
-        limit = _same(now, CAPACITY, labels.value("probe")).last()
+        limit = _same(now, CAPACITY, probe).last()
         rows += [growth, _days_to_full(name, size, slope, limit)]
     return tuple(rows) or (_nothing("no database's size was recorded"),)
 
@@ -328,19 +332,27 @@ def _mean(span: Span, metric: str) -> float | None:
     return sum(finite) / len(finite) if finite else None
 
 
-def _summed_last(span: Span, metric: str) -> float | None:
-    found = [one.last() for one in span.of(metric).values()]
+def _summed_last(span: Span, metric: str, *by: str) -> float | None:
+    """Return the newest values of each probe and part (`by`), added up."""
+    found = [one.last() for one in _merged(span, metric, "probe", *by).values()]
     known = [one for one in found if one is not None]
     return sum(known) if known else None
 
 
 def _same(span: Span, metric: str, probe: str) -> Course:
-    found = (one for labels, one in span.of(metric).items() if labels.value("probe") == probe)
-    return next(found, Course())
+    return _merged(span, metric, "probe").get((probe,), Course())
 
 
-def _by_probe(span: Span, metric: str) -> dict[str, Course]:
-    return {labels.value("probe"): course for labels, course in span.of(metric).items()}
+def _merged(span: Span, metric: str, *by: str) -> dict[tuple[str, ...], Course]:
+    """Return a metric's courses by these labels alone, in their order.
+
+    A probe whose address or job was changed within the span has a series of before and one of
+    after: for a report it is one.
+    """
+    parts: dict[tuple[str, ...], list[Course]] = {}
+    for labels, course in span.of(metric).items():
+        parts.setdefault(tuple(labels.value(name) for name in by), []).append(course)
+    return {key: joined(parts[key]) for key in sorted(parts)}
 
 
 def _rest(share: float | None) -> float | None:
