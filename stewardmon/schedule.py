@@ -17,7 +17,7 @@ from stewardmon.domain.localtime import first_instant
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger
 
-FIRST_ASKS_PER_SECOND: Final = 500  # the burst after a start: everybody is asked soon, none at once
+FIRST_ASKS_PER_SECOND: Final = 200  # after a start everybody is asked soon, but not all at once
 
 
 @dataclass(frozen=True, slots=True)

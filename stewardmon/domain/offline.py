@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,28 +30,51 @@ class Connectivity:
         return probe in self.probes if probe else labels.value("job") in self.jobs
 
 
-def judge(watched: Iterable[Watched], outcomes: Mapping[str, Outcome]) -> Connectivity:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What is watched beyond this machine: found once, judged every second."""
+
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    probes: frozenset[str] = frozenset()
+    jobs: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, watched: Iterable[Watched]) -> Outside:
+        """Return the hosts beyond this machine with their probes, and the jobs that lie there."""
+        hosts: dict[str, list[str]] = {}
+        jobs: dict[str, str] = {}
+        local_jobs = set()
+        for probe in watched:
+            host = _host(probe.instance)
+            if not host or _is_here(host):
+                local_jobs.add(probe.job)
+                continue
+            jobs[probe.name] = probe.job
+            hosts.setdefault(host, []).append(probe.name)
+        return cls(
+            hosts={host: tuple(names) for host, names in hosts.items()},
+            probes=frozenset(jobs),
+            jobs=frozenset(jobs.values()) - local_jobs,
+        )
+
+
+def judge(outside: Outside, outcome: Callable[[str], Outcome | None]) -> Connectivity:
     """Return how our own connection stands by the newest outcome of every probe.
 
     We are offline when at least two hosts beyond this machine are watched and none of them can
     even be reached: no name resolves, no route leads there, no connection comes about. A probe
     without an outcome leaves the question open.
     """
-    hosts: dict[str, set[bool]] = {}
-    jobs: dict[str, str] = {}
-    local_jobs = set()
-    for probe in watched:
-        host = _beyond(probe.instance)
-        if host:
-            jobs[probe.name] = probe.job
-            outcome = outcomes.get(probe.name)
-            hosts.setdefault(host, set()).add(outcome is not None and _unreached(outcome))
-        else:
-            local_jobs.add(probe.job)
+
+    def unreached(name: str) -> bool:
+        newest = outcome(name)
+        return newest is not None and _unreached(newest)
+
     return Connectivity(
-        offline=len(hosts) >= WITNESSES and all(seen == {True} for seen in hosts.values()),
-        probes=frozenset(jobs),
-        jobs=frozenset(jobs.values()) - local_jobs,
+        offline=len(outside.hosts) >= WITNESSES
+        and all(unreached(name) for names in outside.hosts.values() for name in names),
+        probes=outside.probes,
+        jobs=outside.jobs,
     )
 
 
@@ -60,13 +82,6 @@ def _unreached(outcome: Outcome) -> bool:
     if outcome.reason is Reason.TIMEOUT:
         return not {"tls", "processing", "transfer"} & outcome.phases.keys()
     return not outcome.success and outcome.reason in _UNREACHED
-
-
-@lru_cache(maxsize=4096)  # asked for every probe once a second; more probes than that share it
-def _beyond(instance: str) -> str:
-    """Return the host that an instance names, empty where it is none or this machine."""
-    host = _host(instance)
-    return "" if _is_here(host) else host
 
 
 def _host(instance: str) -> str:

@@ -14,7 +14,8 @@ from stewardmon.domain.inhibition import OWN_JOB, SETTLE, Health
 from stewardmon.domain.labels import NAME, Matcher, Op
 from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.muting import Mute, MuteKind
-from stewardmon.domain.offline import Connectivity, judge
+from stewardmon.domain.offline import Connectivity, Outside, judge
+from stewardmon.domain.outcome import Outcome
 from stewardmon.domain.series import SeriesStore, is_stale
 from stewardmon.domain.silence import Silence, SilenceState
 from stewardmon.engine.watch import Seen
@@ -54,6 +55,7 @@ class Mutes:
         self._set_windows: tuple[Maintenance, ...] = ()
         self._rules = MuteRules()
         self._causes = Causes(Knowledge(), health=self._probes.health)
+        self._outside = Outside()
         self._idle: set[str] = set()  # fingerprints of alerts that nothing could mute
         self._mutable: dict[str, _Standing] = {}
         self._fresh: list[Alert] = []  # firing, not looked at yet
@@ -68,6 +70,7 @@ class Mutes:
     def change(self, rules: MuteRules) -> None:
         """Judge by this configuration from now on."""
         self._rules = rules
+        self._outside = Outside.of(rules.knowledge.probes.values())
         self._causes = Causes(rules.knowledge, health=self._probes.health)
         self._causes.take(self._alerts.values())
         self._forget()
@@ -201,8 +204,7 @@ class Mutes:
         self._asked_at = now
         spans = ((window.id, window.span.until(now)) for window in self.windows)
         self._open = {ident: until for ident, until in spans if until is not None}
-        outcomes = {name: seen.outcome for name, seen in self._latest().items()}
-        self.connectivity = judge(self._rules.knowledge.probes.values(), outcomes)
+        self.connectivity = judge(self._outside, self._outcome)
         if not self._remembers:
             self._remembers = True
             self._offline_at = self._probes.offline_at(now)
@@ -212,6 +214,10 @@ class Mutes:
         if doubted != self._doubted:
             self._doubted = doubted
             self._look_anew()
+
+    def _outcome(self, probe: str) -> Outcome | None:
+        seen = self._latest().get(probe)
+        return seen.outcome if seen is not None else None
 
     def _forget(self) -> None:
         self._look_anew()

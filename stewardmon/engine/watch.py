@@ -23,6 +23,8 @@ NO_ANSWERS: Final[Mapping[str, Answer]] = {}
 # A state may take minutes to open, and another process may lead for days: that is no answer then.
 NEWS: Final = timedelta(seconds=10)
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
+# Asks that fall due within these seconds begin together: hundreds a second cost a fifth less so.
+TOGETHER: Final = 0.01
 # What asking again at once could change: not what we are, have or may.
 _WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
 RETRY_AFTER: Final = "stewardmon_retry_after_seconds"
@@ -209,7 +211,7 @@ class Watch:
 
     def _wait(self) -> float:
         due = self._schedule.next_due()
-        return IDLE if due is None else min(IDLE, max(0.0, due - self._clock.monotonic()))
+        return IDLE if due is None else min(IDLE, max(TOGETHER, due - self._clock.monotonic()))
 
     def _start(self, group: asyncio.TaskGroup, tick: Tick) -> None:
         metrics.PROBE_LAG.observe(tick.lag)
