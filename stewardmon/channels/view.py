@@ -8,13 +8,14 @@ from typing import Final, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stewardmon.channels.text import clean, line, safe_url
+from stewardmon.domain.evidence import AT_MOST
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import COURSE, AlertView, Notification, NotificationEvent
 from stewardmon.domain.quantity import format_duration
 
 LATE_AFTER: Final = timedelta(minutes=1)
 _SHOWN_ALERTS: Final = 5
-_SHOWN_LINES: Final = 12
+_SHOWN_LINES: Final = AT_MOST
 _LONGEST_REPORT: Final = 30_000  # characters
 
 

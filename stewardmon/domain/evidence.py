@@ -20,8 +20,10 @@ from stewardmon.domain.redact import excerpt
 from stewardmon.domain.runbooks import DATABASE, ERROR_RATES, MEMORY, RESPONSE_TIMES
 
 LONGEST: Final = 240  # characters of a line
-AT_MOST: Final = 12  # lines, as many as a message shows
+AT_MOST: Final = 16  # lines, as many as a message shows
+HEARD: Final = 6  # of these, kept free for what witnesses say
 _NAMED: Final = 3  # probes named one by one
+_BESIDES: Final = 2  # probes of one sort beside the alert's own
 _FINDINGS: Final = 2
 
 
@@ -69,7 +71,8 @@ READINGS: Final[Mapping[str, tuple[Reading, ...]]] = {
             unit="ratio",
         ),
         Reading(
-            name="AI provider, time to the first token",
+            # "token:" before a value is what a secret looks like: it would be struck out.
+            name="AI provider, first token after",
             expr="max(last_over_time(gen_ai_client_operation_time_to_first_chunk_seconds[15m]))",
             unit="s",
         ),
@@ -146,23 +149,33 @@ def told(
     deploy: str = "",
     now: datetime,
 ) -> tuple[str, ...]:
-    """Return the lines of one alert: of its own probes first, then what its list asks for."""
+    """Return the lines of one alert: of its own probes, what its list asks for, what is beside.
+
+    Where there are too many, the last are left out: what the guide asks for stands first.
+    """
     mine = _own(about, sightings)
     lines = [*(_seen(one, now=now) for one in mine)]
     for one in mine:
-        lines += [f"{one.probe}: {finding}" for finding in one.outcome.findings[:_FINDINGS]]
-    lines += _phases(mine) if topic != RESPONSE_TIMES else _phases(mine or _slowest(sightings))
-    if topic == ERROR_RATES:
-        lines += _failing(sightings, besides=mine, now=now)
-    if topic in {ERROR_RATES, DATABASE}:
-        lines += _of_kind(("postgres", "postgres_depth"), sightings, besides=mine, now=now)
+        fresh = (found for found in one.outcome.findings if found not in one.outcome.detail)
+        lines += [f"{one.probe}: {finding}" for finding in list(fresh)[:_FINDINGS]]
+    lines += _phases(mine if mine or topic != RESPONSE_TIMES else _slowest(sightings))
     lines += readings
     if topic in {ERROR_RATES, RESPONSE_TIMES}:
         lines += _of_kind(("statuspage",), sightings, besides=mine, now=now)
         lines += [deploy] if deploy else []
+    if topic in {ERROR_RATES, DATABASE}:
+        lines += _of_kind(("postgres", "postgres_depth"), sightings, besides=mine, now=now)
     if topic in {ERROR_RATES, MEMORY}:
         lines += _of_kind(("logs",), sightings, besides=mine, now=now)
+    if topic == ERROR_RATES:
+        lines += _failing(sightings, besides=mine, now=now)
     return shown(lines)
+
+
+def joined(known: Sequence[str], heard: Sequence[str]) -> tuple[str, ...]:
+    """Return what memory knows and what witnesses said, in the room that there is for both."""
+    room = AT_MOST - min(HEARD, len(heard))
+    return shown((*known[:room], *heard))
 
 
 def read(topic: str, values: Mapping[Reading, Sequence[tuple[Labels, float]]]) -> tuple[str, ...]:
@@ -223,10 +236,10 @@ def _failing(
     sightings: Sequence[Sighting], *, besides: Sequence[Sighting], now: datetime
 ) -> Iterator[str]:
     ill = [one for one in sightings if not one.outcome.success and one not in besides]
-    yield from (_seen(one, now=now) for one in ill[:_NAMED])
-    if len(ill) > _NAMED:
-        more = Counter(one.outcome.reason.value for one in ill[_NAMED:])
-        yield f"and {len(ill) - _NAMED} more probes fail: {_counted(more)}"
+    yield from (_seen(one, now=now) for one in ill[:_BESIDES])
+    if len(ill) > _BESIDES:
+        more = Counter(one.outcome.reason.value for one in ill[_BESIDES:])
+        yield f"and {len(ill) - _BESIDES} more probes fail: {_counted(more)}"
 
 
 def _of_kind(
@@ -237,7 +250,7 @@ def _of_kind(
     now: datetime,
 ) -> list[str]:
     found = [one for one in sightings if one.kind in kinds and one not in besides]
-    return [_seen(one, now=now) for one in found[:_NAMED]]
+    return [_seen(one, now=now) for one in found[:_BESIDES]]
 
 
 def _values(reading: Reading, found: Sequence[tuple[Labels, float]]) -> str:

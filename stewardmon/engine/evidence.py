@@ -205,7 +205,7 @@ class Gatherer:
             name = self._topic_of(ident)
             if not self._is_fresh(name, now):
                 continue
-            lines = evidence.shown((*self.of(incident), *self._further(name, now)))
+            lines = evidence.joined(self.of(incident), self._further(name, now))
             del self._unwritten[ident]
             if not lines:
                 continue
@@ -238,7 +238,7 @@ class Gatherer:
             deploy=self._deploy(now),
             now=now,
         )
-        return evidence.shown((*lines, *self._further(name, now)))
+        return evidence.joined(lines, self._further(name, now))
 
     def _further(self, name: str, now: datetime) -> tuple[str, ...]:
         """Return what witnesses have said of late."""
@@ -277,17 +277,20 @@ class Gatherer:
         return f"deployment {name} answers since {format_since(since)}: a deploy just before?"
 
     def _witnesses(self, name: str) -> Sequence[tuple[str, Witness]]:
-        """Return whom to ask: the probes that see deepest, none that still owes an answer."""
+        """Return whom to ask: who sees deepest, one of each server, none that owes an answer."""
         if not name:
             return []
         able = [
-            (target.spec.kind, probe, target.probe)
+            (target.spec, target.probe)
             for probe, target in self._targets().items()
             if isinstance(target.probe, Witness) and probe not in self._asked
         ]
-        deep = any(kind == DEEPEST for kind, _, _ in able)
-        best = [(probe, one) for kind, probe, one in able if kind == DEEPEST or not deep]
-        return best[:WITNESSES]
+        deep = any(spec.kind == DEEPEST for spec, _ in able)
+        best: dict[str, tuple[str, Witness]] = {}
+        for spec, witness in able:
+            if spec.kind == DEEPEST or not deep:
+                best.setdefault(spec.instance or spec.name, (spec.name, witness))
+        return list(best.values())[:WITNESSES]
 
     def _is_fresh(self, name: str, now: datetime) -> bool:
         fresh = self._fresh.get(name)

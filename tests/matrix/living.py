@@ -65,7 +65,7 @@ async def live(
     `later` is how much later than usual the first alerts may be pending.
     """
     tape = Tape(watched, healthy)
-    async with _daemon(watched, tape) as daemon:
+    async with living(tape) as daemon:
         await daemon.after(seconds=CALM.total_seconds())
         assert not alerts(daemon), f"not calm before: {[one.name for one in alerts(daemon)]}"
         began = daemon.clock.now()
@@ -78,15 +78,16 @@ async def live(
 
 
 @asynccontextmanager
-async def _daemon(watched: Watched, tape: Tape) -> AsyncIterator[Daemon]:
+async def living(tape: Tape, *, start: datetime | None = None) -> AsyncIterator[Daemon]:
+    """A daemon with the shipped rules over what is on the tape, from `start` (now) on."""
     with unhurried():
         async with running(
             probes=PROBES,
             alerts=COARSE,
             oncall=ONCALL,
-            clock=VirtualClock(SystemClock().now()),
+            clock=VirtualClock(start or SystemClock().now()),
             kinds=tape.kinds(),
-            environ=watched.environ,
+            environ=tape.watched.environ,
             history=Forgetful(),
         ) as daemon:
             yield daemon

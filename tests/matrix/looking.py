@@ -16,7 +16,7 @@ from stewardmon.config import load
 from stewardmon.config.shipped import shipped
 from stewardmon.demo.platform import Platform
 from stewardmon.domain.outcome import Measurement, Outcome
-from stewardmon.ports import Context, Kind, Probe, ProbeSpec
+from stewardmon.ports import Context, Kind, Probe, ProbeSpec, Witness
 from stewardmon.probes import KINDS
 from stewardmon.probes.asking import ask
 from tests.support.probing import unexpected
@@ -74,6 +74,16 @@ class Watched:
         found = {name: task.result() for name, task in tasks.items()}
         return found if slow else {name: swift(outcome) for name, outcome in found.items()}
 
+    async def hear(self, topic: str) -> dict[str, tuple[str, ...]]:
+        """Return what each witness says now of one of the guide's lists."""
+        heard = {}
+        for spec in self.specs:
+            probe: Probe = KINDS[spec.kind].make(spec.settings, _CONTEXT)
+            if isinstance(probe, Witness):
+                heard[spec.name] = await probe.testify(topic)
+            await probe.close()
+        return heard
+
     async def _ask(self, spec: ProbeSpec, *, hangs: bool) -> Outcome:
         limit = _CUT if hangs else spec.timeout.total_seconds()
         # Made anew: what a probe remembers (a session, a question) is of a time before the fault.
@@ -106,10 +116,16 @@ def swift(outcome: Outcome) -> Outcome:
 
 
 class Tape:
-    """What the probes say at each moment of a daemon's life: the newest look, a little older."""
+    """What the probes say at each moment of a daemon's life: the newest look, a little older.
+
+    `words` is what witnesses say, `after` so many seconds.
+    """
+
+    words: Mapping[str, tuple[str, ...]] = {}
+    after = 0.0
 
     def __init__(self, watched: Watched, healthy: Looked) -> None:
-        self._watched = watched
+        self.watched = watched
         self._shown = dict(healthy)
         self._since = 0.0
         self._ages = RENEWED
@@ -122,7 +138,7 @@ class Tape:
 
     def kinds(self) -> dict[str, Kind]:
         """Return the kinds of probes with their real settings, whose probes read from here."""
-        used = {spec.kind for spec in self._watched.specs}
+        used = {spec.kind for spec in self.watched.specs}
         return {name: replace(KINDS[name], make=self._make) for name in used}
 
     def says(self, name: str) -> Outcome:
@@ -138,8 +154,8 @@ class Tape:
         return replace(one, value=one.value + now - (self._since if one.name in HELD else 0.0))
 
     def _make(self, settings: Any, _context: Any) -> Replay:
-        (name,) = (one.name for one in self._watched.specs if one.settings == settings)
-        return Replay(self, name)
+        (name,) = (one.name for one in self.watched.specs if one.settings == settings)
+        return Witnessing(self, name) if name in self.words else Replay(self, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +173,12 @@ class Replay:
 
     async def close(self) -> None:
         """Nothing is kept."""
+
+
+class Witnessing(Replay):
+    """A replay of a probe that knows more when it is asked for a page."""
+
+    async def testify(self, topic: str) -> tuple[str, ...]:
+        """Say what the real one said of the list that was asked."""
+        await asyncio.sleep(self.tape.after)  # noqa: TID251 - on virtual time
+        return self.tape.words[self.name]

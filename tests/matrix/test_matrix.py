@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from stewardmon.config.alerts import load_rule_file
 from stewardmon.config.shipped import shipped
 from stewardmon.demo.catalogue import Fault
-from stewardmon.demo.limits import Limits
-from stewardmon.demo.platform import Platform
-from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Outcome
 from stewardmon.domain.rule import AlertRule
 from tests.matrix.living import Life, Paged, live
-from tests.matrix.looking import Looked, Watched, watched
+from tests.matrix.looking import Looked
 from tests.matrix.table import DAILY, MATRIX, Row
+from tests.matrix.world import World
 from tests.support.virtual import run_virtually
 
 # Every fault takes minutes: CI tries them all, `make test` a fault of every area.
 TRIED = list(MATRIX) if os.environ.get("STEWARDMON_MATRIX") == "all" else list(DAILY)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOLDS = {
     rule.name: rule.hold
     for group in load_rule_file(shipped() / "alerts.yml").groups
@@ -41,30 +36,11 @@ HOLDS = {
 _LIVELY = ("seconds", "_total", "pg_stat_", "pg_database_", "stewardmon_log_", "pg_locks_", "wal")
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """The platform, its probes, and what they say while all is well."""
-
-    platform: Platform
-    watched: Watched
-    healthy: Looked
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres: PostgresServer) -> AsyncIterator[World]:
-    """One platform on a server of its own for all faults: `postgres` says whether it can be."""
-    async with Platform(limits=Limits(per_user=1000)) as platform:
-        probes = watched(platform)
-        await probes.look()  # the first ask of each pays for imports and contexts
-        healthy = await probes.look()
-        assert not {name: one for name, one in healthy.items() if not one.success}
-        yield World(platform, probes, healthy)
-
-
 @pytest.mark.parametrize("fault", TRIED, ids=str)
 async def test_a_fault_pages_for_its_cause_alone(world: World, fault: Fault) -> None:
     row = MATRIX[fault]
-    broken = await _with(world, fault, row)
+    async with world.suffering(fault, row):
+        broken = await world.watched.look(hangs=row.hangs, slow=row.slow)
     differ = [name for name, one in broken.items() if _gist(one) != _gist(world.healthy[name])]
     if row.gap:
         assert not differ, f"it shows in {differ} now: fill in its row"
@@ -95,27 +71,6 @@ def _judge(life: Life, row: Row, broken: Looked, differ: list[str]) -> None:
         assert one.times == 1, f"{name} paged {one.times} times"
         latest = HOLDS[name] + one.interval + row.later + timedelta(minutes=2)
         assert one.took <= latest, (name, one.took)
-
-
-async def _with(world: World, fault: Fault, row: Row) -> dict[str, Outcome]:
-    """Look once with the fault on, and leave the platform as it was."""
-    platform = world.platform
-    try:
-        await platform.faults.on(fault.value, **row.numbers)
-        for other in row.along:
-            await platform.faults.on(other.value)
-        for _ in range(row.requests):
-            platform.logs.request("/api/health", 200, 0.01)
-        return await world.watched.look(hangs=row.hangs, slow=row.slow)
-    finally:
-        await platform.faults.clear()
-        for file in platform.log_dir.iterdir():
-            file.unlink()
-        platform.logs.make()
-        async with await platform.database.admin() as admin:
-            await admin.execute("SELECT pg_stat_statements_reset()")
-            await admin.execute("DELETE FROM agent_logs WHERE timestamp > now() - interval '4m'")
-            await admin.execute("VACUUM agent_logs")  # else a hundred rows' leavings are a finding
 
 
 def _gist(outcome: Outcome) -> tuple[object, ...]:

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from stewardmon.domain.evidence import AT_MOST, LONGEST, READINGS, Reading, Sighting, read, told
+from stewardmon.domain.evidence import (
+    AT_MOST,
+    HEARD,
+    LONGEST,
+    READINGS,
+    Reading,
+    Sighting,
+    joined,
+    read,
+    shown,
+    told,
+)
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.outcome import Outcome, Reason, State
 from stewardmon.domain.runbooks import RUNBOOKS, topic
@@ -55,16 +66,32 @@ def test_errors_come_with_who_fails_the_vendors_words_and_the_last_deploy() -> N
     )
     assert said.splitlines() == [
         "app: down (status), answered 503 [3 s ago]",
-        "login: down (status), answered 503 [3 s ago]",
         "vendor: degraded (provider), OpenAI says: API degraded [3 s ago]",
-        "database: up, answered SELECT 1 [3 s ago]",
         "deployment 1.2.3 answers since 4 min",
+        "database: up, answered SELECT 1 [3 s ago]",
+        "login: down (status), answered 503 [3 s ago]",
     ]
 
 
 def test_many_failing_probes_are_counted_by_class() -> None:
     seen = [sighting(f"p{n}", "http", ILL) for n in range(9)]
-    assert "and 6 more probes fail: status 6" in lines("error-rates", {}, *seen)
+    assert "and 7 more probes fail: status 7" in lines("error-rates", {}, *seen)
+
+
+def test_a_finding_that_the_outcome_has_told_already_is_not_repeated() -> None:
+    ill = Outcome(state=State.DEGRADED, detail="a waits for b", findings=("a waits", "c waits"))
+    said = lines("database", {"probe": "deep"}, sighting("deep", "postgres_depth", ill))
+    assert [line.split(" [")[0] for line in said.splitlines()] == [
+        "deep: degraded (ok), a waits for b",
+        "deep: c waits",
+    ]
+
+
+def test_what_witnesses_say_has_its_room_whatever_memory_knows() -> None:
+    known, heard = [f"k{n}" for n in range(30)], [f"h{n}" for n in range(9)]
+    assert joined(known, heard) == (*known[: AT_MOST - HEARD], *heard[:HEARD])
+    assert joined(known, heard[:2]) == (*known[: AT_MOST - 2], *heard[:2])
+    assert joined(known[:2], heard) == (*known[:2], *heard)
 
 
 def test_no_line_is_long_none_holds_a_secret_and_they_are_few() -> None:
@@ -83,6 +110,12 @@ def test_readings_are_said_with_their_units_and_what_is_not_measured_is_named() 
     first, last = read("database", values)
     assert first == "connections by state: idle 9, active 7"
     assert last.startswith("not measured: connections that the server allows; ")
+
+
+@pytest.mark.parametrize("name", list(RUNBOOKS))
+def test_no_reading_is_taken_for_a_secret(name: str) -> None:
+    said = read(name, {reading: [(Labels(), 0.5)] for reading in READINGS[name]})
+    assert shown(said) == said
 
 
 def test_memory_that_nobody_reports_is_said_to_be_unseen() -> None:
