@@ -70,6 +70,15 @@ class Series:
         self.values.append(value)
         return True
 
+    def extend(self, times: array[int], values: array[float]) -> None:
+        """Add readings in order of time; those that are not newer than the last are dropped."""
+        if not self.times or (len(times) and times[0] > self.times[-1]):
+            self.times.extend(times)
+            self.values.extend(values)
+            return
+        for at_ms, value in zip(times, values, strict=True):
+            self.append(at_ms, value)
+
     def prepend(self, points: Sequence[tuple[int, float]]) -> int:
         """Put readings (ascending) before those held; return how many are older and were taken."""
         first = self.times[0] if self.times else None

@@ -117,7 +117,7 @@ def reaches(groups: Iterable[RunningGroup]) -> Mapping[str, int]:
         (planned, group.group.query_offset // MILLISECOND)
         for group in groups
         for running in group.rules
-        for planned in _plans(running)
+        for planned in plans_of(running)
     )
 
 
@@ -205,7 +205,8 @@ def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> Running:
     )
 
 
-def _plans(running: Running) -> tuple[Plan, ...]:
+def plans_of(running: Running) -> tuple[Plan, ...]:
+    """Return every plan that evaluating the rule may need."""
     if isinstance(running, RunningRecording):
         return (running.plan,)
     extra = (one for one in (running.clear, running.subject) if one is not None)

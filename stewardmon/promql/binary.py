@@ -223,15 +223,20 @@ class VectorOperation:
         return known
 
     def _joined(self, many: Labels, one: Labels, *, delayed: bool) -> Labels:
-        matching = self._matching
         drops = self._drops or (self._bool and not delayed)
-        labels = many.nameless if drops else Labels(many)
-        if matching.card is Card.ONE_TO_ONE:
-            names = matching.labels
-            labels = labels.only(*names) if matching.on else labels.without(*names)
-        if matching.include:
-            labels = labels.merged({name: one.value(name) for name in matching.include})
+        labels = joined(self._matching, many, one, nameless=drops)
         return Doomed(labels.pairs) if self._bool and delayed else labels
+
+
+def joined(matching: Matching, many: Labels, one: Labels, *, nameless: bool) -> Labels:
+    """Return the labels of a pair's result; `nameless` says whether it loses its name."""
+    labels = many.nameless if nameless else Labels(many)
+    if matching.card is Card.ONE_TO_ONE:
+        names = matching.labels
+        labels = labels.only(*names) if matching.on else labels.without(*names)
+    if matching.include:
+        labels = labels.merged({name: one.value(name) for name in matching.include})
+    return labels
 
 
 def described(labels: Labels) -> str:

@@ -186,11 +186,8 @@ class Compiler:
                 low = _constantly(-math.inf) if name == "clamp_max" else self.scalar(args[1])
                 high = _constantly(math.inf) if name == "clamp_min" else self.scalar(args[-1])
                 return functions.clamped(vector, low, high)
-            case "label_replace":
-                return functions.label_replaced(vector, *map(_text, args[1:5]))
             case _:
-                target, separator, *sources = map(_text, args[1:])
-                return functions.label_joined(vector, target, separator, tuple(sources))
+                return functions.relabelled(vector, relabelling(expr))
 
     def _histogram(self, expr: Call) -> VectorNode:
         args = expr.args
@@ -236,6 +233,12 @@ class Compiler:
             question=question_of(expr.name, unwrapped(ranged)),
             places=(others[0].at if others else 0, ranged.at),
         )
+
+
+def relabelling(expr: Call) -> functions.Change:
+    """Return what label_replace or label_join does to labels."""
+    change = functions.replacing if expr.name == "label_replace" else functions.joining
+    return change(*map(_text, expr.args[1:]))
 
 
 def settled(elements: Elements) -> Elements:

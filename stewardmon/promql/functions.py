@@ -129,31 +129,25 @@ def absent_labels(argument: Expr) -> Labels:
     return Labels(known)
 
 
+Change = Callable[[Labels], Labels]
+
 _REFERENCE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 
 
-def label_replaced(
-    vector: VectorNode, target: str, template: str, source: str, regex: str
-) -> VectorNode:
-    """Return the evaluation of label_replace."""
+def replacing(target: str, template: str, source: str, regex: str) -> Change:
+    """Return what label_replace does to an element's labels."""
     pattern = compile_anchored(regex)
 
     def replaced(labels: Labels) -> Labels:
         found = pattern.fullmatch(labels.value(source))
         return labels if found is None else _with(labels, target, _expanded(template, found))
 
-    return _relabelled(vector, replaced)
+    return replaced
 
 
-def label_joined(
-    vector: VectorNode, target: str, separator: str, sources: tuple[str, ...]
-) -> VectorNode:
-    """Return the evaluation of label_join."""
-
-    def joined(labels: Labels) -> Labels:
-        return _with(labels, target, separator.join(map(labels.value, sources)))
-
-    return _relabelled(vector, joined)
+def joining(target: str, separator: str, *sources: str) -> Change:
+    """Return what label_join does to an element's labels."""
+    return lambda labels: _with(labels, target, separator.join(map(labels.value, sources)))
 
 
 def _with(labels: Labels, name: str, value: str) -> Labels:
@@ -162,7 +156,8 @@ def _with(labels: Labels, name: str, value: str) -> Labels:
     return Doomed(merged.pairs) if isinstance(labels, Doomed) and name != NAME else merged
 
 
-def _relabelled(vector: VectorNode, change: Callable[[Labels], Labels]) -> VectorNode:
+def relabelled(vector: VectorNode, change: Change) -> VectorNode:
+    """Return the evaluation of label_replace and label_join."""
     known: dict[tuple[type[Labels], Labels], Labels] = {}
 
     def evaluate(frame: Frame) -> Elements:

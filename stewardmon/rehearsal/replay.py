@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import re2
+
 from stewardmon.clock import milliseconds
 from stewardmon.config import Config
 from stewardmon.domain.alert import AlertState
-from stewardmon.domain.labels import NAME, Labels, Matcher
-from stewardmon.domain.rule import RecordingRule
+from stewardmon.domain.labels import NAME, Labels, Matcher, Op, metric_name
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine.running import prepare, reaches
+from stewardmon.engine.running import MILLISECOND, plans_of, prepare, reaches
 from stewardmon.ports import History, Points
-from stewardmon.rehearsal.stage import OWN, Paged, Stage
+from stewardmon.rehearsal.agenda import Agenda, recorded
+from stewardmon.rehearsal.stage import Paged, Stage
+from stewardmon.stores.track import Track
 
 CHUNK: Final = timedelta(hours=6)  # history read at once: bounded memory, few reads
 NIGHT: Final = (22, 7)  # local hours that cost somebody's sleep
@@ -50,30 +53,42 @@ async def replay(
 
     `progress` is told how many seconds of how many have been evaluated.
 
-    Windows are carried forward, so the cost grows with the samples and not with the windows.
+    Windows are carried forward, so the cost grows with the samples and not with the windows; and
+    only where something may fire, or does, is anything evaluated (`agenda`).
     """
     stage = _stage(config)
     reach = timedelta(milliseconds=max(reaches(stage.evaluator.groups).values(), default=0))
-    stage.series.retention_ms = (reach + CHUNK) // timedelta(milliseconds=1)
-    step_ms = every // timedelta(milliseconds=1)
+    stage.series.retention_ms = (reach + CHUNK) // MILLISECOND
+    step_ms = every // MILLISECOND
+    agenda = Agenda(stage.evaluator.groups, stage.series, step_ms=step_ms)
     at_ms = -(-milliseconds(start) // step_ms) * step_ms
     result = Replayed()
     async for upto_ms, batch in _chunks(stage, history, start - reach, start, end):
         for labels, points in batch:
-            for when, value in points:
-                stage.series.append(labels, when, value)
-            result.samples += len(points)
-        while at_ms <= upto_ms:
-            due = stage.evaluator.passed(at_ms - step_ms, at_ms)
-            await stage.evaluate(at_ms, [group for group, _ in due])
-            result.evaluations += 1
-            at_ms += step_ms
+            track = Track.of(points)
+            stage.series.handle(labels).extend(track.times, track.values)
+            result.samples += len(track)
+        instants = range(at_ms, upto_ms + 1, step_ms)
+        await play(stage, agenda, instants)
+        result.evaluations += len(instants)
+        at_ms += len(instants) * step_ms
         stage.series.trim(upto_ms)
         stage.evaluator.forget(upto_ms - stage.series.retention_ms)
         gone = max(0, upto_ms - milliseconds(start)) // 1000
         progress(gone, int((end - start).total_seconds()))
     _count(stage, result, config)
     return result
+
+
+async def play(stage: Stage, agenda: Agenda, instants: range) -> None:
+    """Evaluate at the instants what may change something; skip those at which nothing does."""
+    agenda.begin(instants)
+    for at_ms in instants:
+        rules = agenda.take(at_ms)
+        if rules or not stage.rests(at_ms):
+            await stage.pass_by(at_ms - instants.step)
+            await stage.evaluate(at_ms, rules)
+            agenda.settle(at_ms)
 
 
 def _stage(config: Config) -> Stage:
@@ -88,7 +103,7 @@ def _stage(config: Config) -> Stage:
         book=book,
         inhibit_rules=config.inhibit_rules,
         external_labels=config.external_labels,
-        series=SeriesStore(retention_ms=CHUNK // timedelta(milliseconds=1)),
+        series=SeriesStore(retention_ms=CHUNK // MILLISECOND),
     )
 
 
@@ -99,39 +114,48 @@ async def _chunks(
 
     Series that the rules themselves record are left out: they are recorded anew.
     """
-    matchers = _wanted(stage)
-    recorded = {
-        one.rule.name
-        for group in stage.evaluator.groups
-        for one in group.rules
-        if isinstance(one.rule, RecordingRule)
-    }
+    wanted = _wanted(stage)
+    reads = _reads(wanted)
+    written = recorded(stage.evaluator.groups)
+    asked: dict[Labels, bool] = {}
+
+    def is_asked(labels: Labels) -> bool:
+        if labels not in asked:
+            meant = any(all(one.matches(labels) for one in matchers) for matchers in wanted)
+            asked[labels] = meant and labels.value(NAME) not in written
+        return asked[labels]
+
     at = warm
     while at < end:
         upto = min(end, max(at, start) + CHUNK)
         found: dict[Labels, Points] = {}
-        for wanted in matchers:
+        for matchers in reads:
             pieces = await history.read(
-                wanted, start_ms=milliseconds(at) + 1, end_ms=milliseconds(upto)
+                matchers, start_ms=milliseconds(at) + 1, end_ms=milliseconds(upto)
             )
-            found.update(
-                (labels, points)
-                for labels, points in pieces
-                if labels.value(NAME) not in OWN | recorded
-            )
+            found.update((labels, points) for labels, points in pieces if is_asked(labels))
         yield milliseconds(upto), list(found.items())
         at = upto
 
 
-def _wanted(stage: Stage) -> Sequence[tuple[Matcher, ...]]:
+def _wanted(stage: Stage) -> frozenset[tuple[Matcher, ...]]:
     """Return what the rules select, each selector once: nothing else is read."""
-    found = {
+    return frozenset(
         matchers
         for group in stage.evaluator.groups
         for running in group.rules
-        for matchers in running.plan.selectors
-    }
-    return tuple(found)
+        for planned in plans_of(running)
+        for matchers in planned.selectors
+    )
+
+
+def _reads(wanted: Iterable[tuple[Matcher, ...]]) -> list[tuple[Matcher, ...]]:
+    """Return matchers for as few reads as may be: one for all metrics that are named."""
+    reads = [matchers for matchers in wanted if not metric_name(matchers)]
+    named = sorted({metric_name(matchers) for matchers in wanted} - {""})
+    if named:
+        reads.append((Matcher(NAME, Op.MATCHES, "|".join(map(re2.escape, named))),))
+    return reads
 
 
 def _count(stage: Stage, result: Replayed, config: Config) -> None:

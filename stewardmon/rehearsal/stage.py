@@ -5,7 +5,7 @@ Time is whatever the caller says, nobody is called, and what would have been sai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -22,11 +22,10 @@ from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import MuteRules, Mutes
 from stewardmon.engine.responder import Responder
-from stewardmon.engine.running import RunningGroup, RunningRule
+from stewardmon.engine.running import Running, RunningGroup, RunningRule
 from stewardmon.stores.memory import MemoryStore
 
 FOREVER_MS: Final = 2**62
-OWN: Final = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # what evaluation itself writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +64,7 @@ class Stage:
         self.errors: dict[str, str] = {}
         self.changed: list[tuple[datetime, Alert]] = []
         self._kept = _Kept()
+        self._ticked_ms = 0
         mutes = Mutes(self.series, dict)
         book = book or Book()
         rules = self.evaluator.rules()
@@ -86,23 +86,38 @@ class Stage:
             if alert.state.value == "firing"
         ]
 
-    async def evaluate(self, at_ms: int, groups: Sequence[RunningGroup]) -> None:
-        """Evaluate groups at an instant, and let people be paged."""
+    def rests(self, at_ms: int) -> bool:
+        """Say whether nothing would happen at the instant by itself: nothing fires, or is due."""
+        if self._responder.firing:
+            return False
+        due = self._responder.next_step_at()
+        return due is None or due > from_milliseconds(at_ms)
+
+    async def pass_by(self, at_ms: int) -> None:
+        """Let pass the time until the instant, in which nothing was evaluated."""
+        if at_ms > self._ticked_ms:
+            await self._tick(at_ms)
+
+    async def evaluate(self, at_ms: int, rules: Iterable[Running]) -> None:
+        """Evaluate rules at an instant, and let people be paged."""
         changed: list[Alert] = []
         dropped: list[Alert] = []
-        for group in groups:
-            for running in group.rules:
-                found = self.evaluator.evaluate(running, at_ms)
-                changed += found.changed
-                dropped += found.dropped
-                if running.error:
-                    self.errors.setdefault(running.rule.name, running.error)
+        for running in rules:
+            found = self.evaluator.evaluate(running, at_ms)
+            changed += found.changed
+            dropped += found.dropped
+            if running.error:
+                self.errors.setdefault(running.rule.name, running.error)
         now = from_milliseconds(at_ms)
         self.changed += [(now, alert) for alert in changed]
         await self.until(now)
         if changed or dropped:
             await self._responder.report(changed, now=now, forgotten=dropped)
-        await self._responder.tick(now=now)
+        await self._tick(at_ms)
+
+    async def _tick(self, at_ms: int) -> None:
+        self._ticked_ms = at_ms
+        await self._responder.tick(now=from_milliseconds(at_ms))
 
     async def until(self, now: datetime) -> None:
         """Let every step of the matrix that falls due by `now` be taken at its own time."""

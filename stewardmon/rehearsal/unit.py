@@ -189,14 +189,14 @@ class _Run:
         except ExpressionError as error:
             return [self._failure("input_series", 0, "a series cannot be read", "", str(error))]
         failures: list[Failure] = []
-        groups = self._ordered()
+        rules = [running for group in self._ordered() for running in group.rules]
         at = timedelta(0)
         while at <= self._last():
             at_ms = at // _MS
             while samples and samples[0][0] <= at_ms:
                 when, labels, value = samples.popleft()
                 self._stage.series.append(labels, when, value)
-            await self._stage.evaluate(at_ms, groups)
+            await self._stage.evaluate(at_ms, rules)
             failures += await self._check(at)
             at += self._step
         failures += [
