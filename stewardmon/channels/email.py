@@ -78,8 +78,6 @@ class EmailChannel:
     """Opens one SMTP session a message: nothing is kept that could have gone stale."""
 
     def __init__(self, settings: EmailSettings, context: Context) -> None:
-        from stewardmon.channels.http_wire import trust  # noqa: PLC0415 - as in HttpSender
-
         parts = split_url(settings.url.get_secret_value(), schemes=("smtp", "smtps"))
         self._settings = settings
         self._clock = context.clock
@@ -88,7 +86,8 @@ class EmailChannel:
         self._implicit_tls = parts.scheme == "smtps"
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
-        self._tls = trust(str(settings.ca_file or ""))
+        if settings.ca_file:
+            _trust(settings)  # a file that cannot be used is told at the start
 
     async def send(self, notification: Notification, *, to: str) -> Receipt:
         """Hand the message to the mail server, or raise DeliveryError."""
@@ -152,7 +151,7 @@ class EmailChannel:
             password=self._password or None,
             use_tls=self._implicit_tls,
             start_tls=self._start_tls(),
-            tls_context=self._tls,
+            tls_context=_trust(self._settings),
             timeout=self._settings.timeout.total_seconds(),
             # By default the name is looked up in DNS, which may be what is down.
             local_hostname=gethostname(),
@@ -246,3 +245,9 @@ def _message_id(key: str, domain: str) -> str:
 
 
 KIND: Final = Kind(settings=EmailSettings, make=EmailChannel)
+
+
+def _trust(settings: EmailSettings) -> ssl.SSLContext:
+    from stewardmon.channels.http_wire import trust  # noqa: PLC0415 - as in HttpSender
+
+    return trust(str(settings.ca_file or ""))

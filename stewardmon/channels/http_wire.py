@@ -25,14 +25,14 @@ class Wire:
     def __init__(self, *, timeout: float, user_agent: str, public_only: bool, ca_file: str) -> None:
         # httpx logs every URL that it asks, and ours are secrets.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
-            verify=trust(ca_file),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=4),
-        )
+        if ca_file:
+            trust(ca_file)  # a file that cannot be used is told at the start
+        # Certificates take 2 MB and 20 ms: only whoever speaks TLS pays.
+        plain, secure = _transport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)), Secure(ca_file)
         self._timeout = timeout
         self._client = httpx.AsyncClient(
-            transport=PublicOnly(transport) if public_only else transport,
+            transport=PublicOnly(plain) if public_only else plain,
+            mounts={"https://": PublicOnly(secure) if public_only else secure},
             # Name and TCP, then TLS, each get a part, so that httpx itself gives up on them and
             # closes: a socket whose TLS handshake is cancelled from outside stays open.
             timeout=httpx.Timeout(timeout, connect=timeout * 0.45),
@@ -99,6 +99,33 @@ async def _read(response: httpx.Response, *, deadline: float | None) -> tuple[by
         # The receiver has answered: what it broke off is only the rest of its words.
         return bytes(content), False
     return bytes(content), True
+
+
+class Secure(httpx.AsyncBaseTransport):
+    """Connects over TLS, with the certificates that `trust` finds at the first request."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._ca_file = ca_file
+        self._inner: httpx.AsyncHTTPTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request."""
+        if self._inner is None:
+            self._inner = _transport(trust(self._ca_file))
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections beneath."""
+        if self._inner is not None:
+            await self._inner.aclose()
+
+
+def _transport(context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(
+        verify=context,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=20, max_keepalive_connections=4),
+    )
 
 
 class PublicOnly(httpx.AsyncBaseTransport):

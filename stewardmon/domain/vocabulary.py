@@ -198,7 +198,7 @@ _AGENT_WORDS: Final = (
         "95th percentile of how long real agent requests took, the worst in the window; their "
         "mean where agent-metrics tells no more",
         expr="max_over_time(stewardmon_agent_response_seconds{$selector}[$window])",
-        matchers={"quantile": 'quantile=~"0.95|mean"'},
+        matchers={"quantile": 'quantile=~"0\\\\.95|mean"'},
         note=_AGENT,
     ),
     gauge(

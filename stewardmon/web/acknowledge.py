@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stewardmon.channels.twilio import KEY, heard
 from stewardmon.domain import answers
 from stewardmon.domain.answers import AnswerError, By
 from stewardmon.domain.incident import Incident
@@ -33,7 +32,7 @@ def routes(front: Front, links: Links) -> list[Route]:
     async def act(request: Request) -> Response:
         claim = claimed(request)
         if request.query_params.get("via") == "voice":
-            return _said(await _pressed(front.live, request, claim))
+            return await _pressed(front.live, request, claim)
         try:
             await _take(front.live, claim, "over the page's link")
         except AnswerError as error:
@@ -55,10 +54,18 @@ async def _take(live: Live, claim: Claim, reason: str) -> Incident:
     )
 
 
-async def _pressed(live: Live, request: Request, claim: Claim) -> str:
+async def _pressed(live: Live, request: Request, claim: Claim) -> Response:
     """Return what a telephone call says to the key that was pressed in it."""
-    if (await form_body(request)).get("Digits") != KEY:
-        return f"That was not the key {KEY}. The escalation goes on."
+    from stewardmon.channels.twilio import KEY, heard  # noqa: PLC0415 - where somebody calls
+
+    if (await form_body(request)).get("Digits") == KEY:
+        words = await _by_telephone(live, claim)
+    else:
+        words = f"That was not the key {KEY}. The escalation goes on."
+    return Response(heard(words), media_type="application/xml")
+
+
+async def _by_telephone(live: Live, claim: Claim) -> str:
     try:
         incident = await _take(live, claim, "by the telephone's key")
     except AnswerError as error:
@@ -66,10 +73,6 @@ async def _pressed(live: Live, request: Request, claim: Claim) -> str:
     if incident.acknowledged_by != claim.person:
         return f"{incident.acknowledged_by} has it already."
     return "Acknowledged. It is yours now."
-
-
-def _said(words: str) -> Response:
-    return Response(heard(words), media_type="application/xml")
 
 
 async def _asked(front: Front, request: Request, claim: Claim) -> Response:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import re2
 from starlette.requests import Request
 
 from stewardmon.domain.alert import Alert
@@ -67,7 +66,7 @@ def wanted_of(request: Request) -> Wanted:
     receiver = request.query_params.get("receiver")
     try:
         pattern = None if not receiver else compile_anchored(receiver)
-    except (ExpressionError, re2.error) as error:
+    except ExpressionError as error:
         raise RequestError(f"failed to parse receiver param: {error}") from None
     return Wanted(
         active=_yes(request, "active"),

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from stewardmon.channels.preview import page, preview, sample
 from stewardmon.domain.notification import NotificationEvent
 from stewardmon.web.front import Front
 from stewardmon.web.guard import RequestError
@@ -25,7 +24,10 @@ def routes(front: Front) -> list[Route]:
     """Return the address of the previews, and of each mail as a mail program shows it."""
     live = front.live
 
+    # Every channel's message maker: loaded by whoever looks at the previews.
     async def show(request: Request) -> Response:
+        from stewardmon.channels.preview import preview, sample  # noqa: PLC0415
+
         now = live.clock.now()
         url = live.external_url
         found = [
@@ -38,6 +40,8 @@ def routes(front: Front) -> list[Route]:
             event = NotificationEvent(request.path_params["event"])
         except ValueError:
             raise RequestError("there is no such message", 404) from None
+        from stewardmon.channels.preview import page, sample  # noqa: PLC0415
+
         now = live.clock.now()
         shown = sample(event, now=now, external_url=live.external_url)
         # Off the loop: the chart takes milliseconds.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -130,11 +130,11 @@ async def notes(live: Live, *, now: datetime) -> list[Note]:
 def drawn(name: str, word: str, colour: str) -> str:
     """Return a badge: a name and a word side by side."""
     left, right = (_WIDE * len(text) + 12 for text in (name, word))
-    words = quoteattr(f"{name}: {word}")
+    words = escape(f"{name}: {word}")
     label = 'font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" fill="#fff"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
-        f"aria-label={words}><title>{escape(f'{name}: {word}')}</title>"
+        f'aria-label="{words}"><title>{words}</title>'
         f'<rect width="{left + right}" height="20" rx="4" fill="#3a4540"/>'
         f'<rect x="{left}" width="{right}" height="20" rx="4" fill="{colour}"/>'
         f'<rect x="{left}" width="4" height="20" fill="{colour}"/>'

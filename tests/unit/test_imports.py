@@ -15,6 +15,7 @@ UNUSED = (
     "jinja2",
     "aiosmtplib",
     "psycopg",
+    "re2",
     "resvg_py",
     "sentry_sdk",
     "stewardmon.channels.email",

@@ -14,8 +14,6 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import re2
-
 from stewardmon.domain.template.builtins import BUILTINS, query_escape
 from stewardmon.domain.template.humanize import (
     as_duration,
@@ -138,6 +136,8 @@ def _lower(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _pattern(pattern: str) -> Any:
+    import re2  # noqa: PLC0415 - see domain.labels
+
     options = re2.Options()
     options.log_errors = False
     try:
