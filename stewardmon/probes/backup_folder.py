@@ -44,8 +44,7 @@ async def _inspected(path: Path, backup: Backup, read_limit: int) -> Backup:
     try:
         verdict = await inspect(path, read_limit=read_limit)
     except OSError as error:
-        why = f"it cannot be read ({error.strerror})"
-        verdict = Verdict(Form.OTHER, whole=None, reason=Reason.PERMISSION, why=why)
+        verdict = Verdict(Form.OTHER, whole=None, reason=Reason.PERMISSION, why=_unread(error))
     return Backup(
         name=backup.name,
         at=backup.at,
@@ -78,14 +77,16 @@ def _listed(folder: Path, pattern: str) -> list[tuple[Path, Backup]]:
     return [(path, backup) for path, backup in found if backup is not None]
 
 
+def _unread(error: OSError) -> str:
+    return f"it cannot be read ({error.strerror})"
+
+
 def _backup(path: Path) -> Backup | None:
     try:
         entry = path.stat()
         if stat.S_ISDIR(entry.st_mode):
-            if not (path / "toc.dat").exists():
-                return None
-            group, size = Form.DIRECTORY.value, size_of(path)
-        elif stat.S_ISREG(entry.st_mode):
+            return _directory(path, datetime.fromtimestamp(entry.st_mtime, UTC))
+        if stat.S_ISREG(entry.st_mode):
             group, size = group_of(path.name), entry.st_size
         else:
             return None  # a pipe or a device would hang whoever opens it
@@ -93,3 +94,17 @@ def _backup(path: Path) -> Backup | None:
         return None  # a link that leads nowhere, or a file deleted meanwhile
     at = datetime.fromtimestamp(entry.st_mtime, UTC)
     return Backup(name=path.name, at=at, size=size, group=group)
+
+
+def _directory(path: Path, at: datetime) -> Backup | None:
+    """Return a dump in the directory form; one that may not be read could be one, and is said."""
+    group = Form.DIRECTORY.value
+    try:
+        if not (path / "toc.dat").exists():
+            return None
+        return Backup(name=path.name, at=at, size=size_of(path), group=group)
+    except PermissionError as error:
+        if path.name == "lost+found":  # of the file system, on every mounted disk
+            return None
+        why = _unread(error)
+        return Backup(name=path.name, at=at, group=group, reason=Reason.PERMISSION, why=why)

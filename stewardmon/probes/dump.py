@@ -19,6 +19,8 @@ from stewardmon.domain.redact import excerpt
 
 _ENDS: Final = 8192  # bytes read at both ends of a plain dump
 _PIECE: Final = 1024 * 1024
+_BLOCK: Final = 512  # bytes, of a tar
+_BROKEN_OFF: Final = "it breaks off before its end"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _BEGUN: Final = re.compile(rb"^-- PostgreSQL database (cluster )?dump\b", re.MULTILINE)
 # Since the minor releases of August 2025, pg_dump writes \unrestrict after this line.
@@ -66,6 +68,9 @@ async def inspect(path: Path, *, read_limit: int) -> Verdict:
             return await asyncio.to_thread(_zipped, path, read_limit)
         case Form.OTHER:
             return Verdict(form, whole=None, why="it is in no form that stewardmon can read")
+        case Form.TAR if not await asyncio.to_thread(_tar_ends, path):
+            # pg_restore takes what is missing of a row for its end, and says nothing.
+            return Verdict(form, whole=False, reason=Reason.INCOMPLETE, why=_BROKEN_OFF)
         case _:
             return await _archive(path, form, whole=size <= read_limit)
 
@@ -94,6 +99,13 @@ def _look(path: Path) -> tuple[Form, int]:
     return (Form.PLAIN if named or _BEGUN.search(head) else Form.OTHER), size
 
 
+def _tar_ends(path: Path) -> bool:
+    """Say whether a tar has its end, which is two blocks of zeros (POSIX.1-1988, ustar)."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 2 * _BLOCK))
+        return file.read() == bytes(2 * _BLOCK)
+
+
 def _plain(path: Path) -> Verdict:
     with path.open("rb") as file:
         head = file.read(_ENDS)
@@ -107,7 +119,7 @@ def _ends(form: Form, head: bytes, tail: bytes) -> Verdict:
         why = "it does not begin as a dump of PostgreSQL does"
         return Verdict(form, whole=False, reason=Reason.BODY, why=why)
     if not _ENDED.search(tail.replace(b"\r\n", b"\n")):
-        why = "it breaks off before its last line"
+        why = _BROKEN_OFF
         return Verdict(form, whole=False, reason=Reason.INCOMPLETE, why=why)
     return Verdict(form, whole=True)
 

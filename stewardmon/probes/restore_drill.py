@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from stewardmon.domain.outcome import Reason
 from stewardmon.domain.redact import excerpt
 from stewardmon.domain.restoration import Bar, Restored, RestoreError, Table, compare
 from stewardmon.ports import Clock
@@ -99,9 +100,9 @@ async def _newest(plan: Plan) -> tuple[Path, Form]:
     if not found:
         raise RestoreError(f"there is no backup in {plan.folder} that matches {plan.pattern}")
     newest = max(found, key=lambda one: one.at)
-    if not newest.size:
+    if newest.size == 0:
         raise RestoreError(f"{excerpt(newest.name, 60)} is empty")
-    if newest.form not in set(Form):
+    if newest.form not in set(Form) or newest.reason is Reason.PERMISSION:
         raise RestoreError(f"{excerpt(newest.name, 60)} cannot be read: {newest.why}")
     if newest.whole is False:
         raise RestoreError(f"{excerpt(newest.name, 60)} is not whole: {newest.why}")
@@ -213,8 +214,11 @@ async def _feed(process: asyncio.subprocess.Process, path: Path, *, zipped: bool
     file = await asyncio.to_thread(path.open, "rb")
     try:
         while piece := await asyncio.to_thread(file.read, _PIECE):
-            process.stdin.write(unpacker.decompress(piece) if unpacker else piece)
-            await process.stdin.drain()
+            while piece:
+                # At most as much again: a megabyte of nothing but zeros is a gigabyte unpacked.
+                process.stdin.write(unpacker.decompress(piece, _PIECE) if unpacker else piece)
+                await process.stdin.drain()
+                piece = unpacker.unconsumed_tail if unpacker else b""
         if unpacker is not None and not unpacker.eof:
             raise zlib.error("it breaks off")
     except (BrokenPipeError, ConnectionResetError):

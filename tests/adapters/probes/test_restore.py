@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.restoration import Restored
 from stewardmon.ports import Context
 from stewardmon.probes.restore import KIND, RestoreSettings
-from stewardmon.probes.restore_drill import PREFIX, drill
+from stewardmon.probes.restore_drill import PREFIX, _feed, drill
 from tests.support.probing import CLOCK, measured
 
 SCHEMA = """
@@ -158,6 +160,28 @@ async def test_roles_of_the_source_need_not_be_on_the_scratch_server(
     assert (await drilled(source, tmp_path)).wrong == ()
     put(tmp_path, "b.sql", plain.replace(end, "SELECT 1/0;\n" + end).encode())
     assert (await drilled(source, tmp_path)).wrong == ("psql: division by zero",)
+
+
+async def test_a_megabyte_that_unpacks_to_a_gigabyte_is_handed_on_in_pieces(
+    tmp_path: Path,
+) -> None:
+    """Of zeros: 64 KiB here, a thousand times as much unpacked."""
+    path = put(tmp_path, "b.sql.gz", gzip.compress(bytes(64 * 1024 * 1000), 9))
+    process = await asyncio.create_subprocess_exec(
+        "wc", "-c", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    tracemalloc.start()
+    try:
+        counted, _ = await asyncio.gather(
+            process.stdout.read(),  # type: ignore[union-attr]
+            _feed(process, path, zipped=True),
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await process.wait()
+    assert int(counted) == 64 * 1024 * 1000
+    assert most < 8 * 1024 * 1024
 
 
 async def test_what_a_killed_drill_left_behind_is_dropped_a_day_later(
