@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from stewardmon.domain.outcome import Outcome
 from stewardmon.rehearsal.checks.flight import Flight, Found, Verdict, each, number, unset
+
+# Its lifetime has been 3.6 s where an hour was meant (PLATFORM.md, section 1).
+KEPT: Final = timedelta(seconds=4)
 
 
 def _user(flight: Flight) -> dict[str, Any] | None:
@@ -68,11 +72,11 @@ async def edges(flight: Flight) -> list[Found]:
 
 
 async def cached(flight: Flight) -> list[Found]:
-    """Ask one question twice, and once more as another user, who must not get its cached answer."""
+    """Ask one question twice, as another user, who must not get its answer, and once more later."""
     user = _user(flight)
     if user is None:
         return unset("the answers' cache", "SYNTHETIC_EMAIL", "SYNTHETIC_PASSWORD")
-    outcome = await flight.probe("agent_cache", **user, **_other(flight))
+    outcome = await flight.probe_twice("agent_cache", KEPT, **user, **_other(flight))
     return list(each("the answers' cache", outcome))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+from stewardmon.rehearsal.checks import database, provider
 from stewardmon.rehearsal.checks.flight import Flight, Found, Verdict, each, line
 
 IN_A_ROW: Final = 3
@@ -25,6 +27,27 @@ async def healthy(flight: Flight) -> list[Found]:
                 for check, verdict, detail in each("health", outcome)
             ]
     return [("health", Verdict.PASS, f"{IN_A_ROW} good answers in a row")]
+
+
+async def truthful(flight: Flight) -> list[Found]:
+    """Hold the app's word that it is healthy against what we see ourselves (HealthLies)."""
+    url = flight.value("NEXT_PUBLIC_APP_URL")
+    if url is None:
+        return []
+    health, *seen = await asyncio.gather(
+        flight.probe("health", url=f"{url.rstrip('/')}/api/health"),
+        database.app_path(flight),
+        provider.models(flight),
+    )
+    if isinstance(health, str) or not health.success:
+        return []  # it says so itself: no lie
+    lies = [
+        ("health's word", Verdict.FAIL, f"it says healthy, but {check} fails: {detail}")
+        for found in seen
+        for check, verdict, detail in found[:1]
+        if verdict is Verdict.FAIL and not detail.endswith("is not set")
+    ]
+    return lies or [("health's word", Verdict.PASS, "database and AI provider bear it out")]
 
 
 async def deployed(flight: Flight) -> list[Found]:

@@ -67,6 +67,15 @@ class Flight:
 
     async def probe(self, kind: str, **settings: Any) -> Outcome | str:
         """Ask a probe once; a sentence where its settings cannot be right."""
+        return await self._asked(kind, settings)
+
+    async def probe_twice(self, kind: str, between: timedelta, **settings: Any) -> Outcome | str:
+        """Ask a probe, and where all is well, once more so much later: what it says then."""
+        return await self._asked(kind, settings, between)
+
+    async def _asked(
+        self, kind: str, settings: Mapping[str, Any], between: timedelta | None = None
+    ) -> Outcome | str:
         found = KINDS[kind]
         try:
             model = found.settings.model_validate(settings)
@@ -74,7 +83,11 @@ class Flight:
             return sentence(error)
         probe = found.make(model, self.shared)
         try:
-            return await ask(probe, timeout=self.timeout)
+            outcome = await ask(probe, timeout=self.timeout)
+            if between is not None and outcome.success:
+                await self.shared.clock.sleep(between.total_seconds())
+                outcome = await ask(probe, timeout=self.timeout)
+            return outcome
         finally:
             await probe.close()
 

@@ -12,7 +12,11 @@ async def sentry(flight: Flight) -> list[Found]:
     dsn = flight.value("PLATFORM_SENTRY_DSN") or flight.value("SENTRY_DSN")
     if dsn is None:
         return unset("Sentry", "SENTRY_DSN")
-    names = {"events_url": "PLATFORM_SENTRY_EVENTS", "token": "SENTRY_AUTH_TOKEN"}
+    names = {
+        "events_url": "PLATFORM_SENTRY_EVENTS",
+        "token": "SENTRY_AUTH_TOKEN",
+        "max_age": "PLATFORM_SENTRY_MAX_AGE",  # for an app that is never without events so long
+    }
     more = {key: flight.value(name) for key, name in names.items() if flight.value(name)}
     return list(each("Sentry", await flight.probe("sentry", dsn=dsn, **more)))
 
