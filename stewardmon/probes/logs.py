@@ -158,7 +158,9 @@ def _stream(path: Path, settings: LogsSettings) -> Iterator[Stream]:
     except OSError as error:
         detail = f"the stream {path.name} cannot be read: {error.strerror}"
         raise Failure(Reason.PERMISSION, detail, state=State.MISCONFIGURED) from None
-    lines = content.split(b"\n")[1 if start else 0 :]
+    lines = content.split(b"\n")
+    if start and len(lines) > 1:
+        del lines[0]  # it begins before what was read; a line that never ends is one all the same
     written = datetime.fromtimestamp(entry.st_mtime, UTC)
     yield _judged(path.stem, [line for line in lines if line.strip()], settings, written)
 

@@ -102,7 +102,8 @@ def failure_of(error: psycopg.Error, where: str) -> Failure:
     """Return what an exception of the driver says about the database at `where`."""
     words = str(error)
     reason = _by_state(error.sqlstate) or _by_words(words) or Reason.QUERY
-    last = words.strip().rpartition("\n")[2] or words
+    # An error in a query has its own text beside the words, which end in an arrow under the place.
+    last = error.diag.message_primary or words.strip().rpartition("\n")[2] or words
     said = excerpt(_PLACE.sub("", last).replace("FATAL:", "").replace("ERROR:", ""))
     sentence = _SENTENCES[reason].format(where=where)
     # Class 42 is a query that asks for what is not there or not ours: the setup is at fault.

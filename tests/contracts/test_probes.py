@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from stewardmon.domain.outcome import Cost, Reason, State
 from stewardmon.ports import Kind
-from stewardmon.probes import KINDS
+from stewardmon.probes import KINDS, dial, transport
 from tests.support.probing import CONTEXT, asked
 from tests.support.servers import (
     Authority,
@@ -31,6 +31,7 @@ from tests.support.servers import (
 )
 
 SECRET: Final = "hunter2hunter2"
+INSIDE: Final = "127.0.0.2"
 KEY: Final = f"sk-proj-{SECRET}"
 
 # What a probe that signs in to the app needs.
@@ -180,6 +181,25 @@ async def test_a_redirect_loop_ends(kind_: str) -> None:
         outcome = await asked(kind_, timeout=5.0, **settings(kind_, server.port))
         assert len(server.requests) < 100
     assert outcome.reason is not Reason.TIMEOUT
+    assert SECRET not in repr(outcome)
+    if kind_ != "security":  # which looks at redirects, too, as a stranger does
+        assert not outcome.success
+
+
+@pytest.mark.parametrize("kind_", SPOKEN)
+async def test_a_redirect_into_a_private_network_is_not_followed(
+    kind_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """127.0.0.2 plays the network inside, 127.0.0.1 a place in the open."""
+    for module in (dial, transport):
+        monkeypatch.setattr(module, "private", lambda address: address == INSIDE)
+    async with serving(sends(answer(200, b"{}")), host=INSIDE) as inside:
+        place = {"Location": f"http://{INSIDE}:{inside.port}/latest/meta-data"}
+        async with serving(sends(answer(302, headers=place))) as server:
+            outcome = await asked(kind_, timeout=5.0, **settings(kind_, server.port))
+            assert server.requests
+        assert inside.requests == []
+    assert outcome.reason is not Reason.INTERNAL
     assert SECRET not in repr(outcome)
     if kind_ != "security":  # which looks at redirects, too, as a stranger does
         assert not outcome.success

@@ -40,7 +40,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None
+    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = LOOPBACK
 ) -> AsyncIterator[Server]:
     """Serve every connection so, until the context ends; nothing outlives it."""
     live: set[asyncio.Task[None]] = set()
@@ -60,7 +60,7 @@ async def serving(
 
     requests: list[str] = []
     listening = await asyncio.get_running_loop().create_server(
-        lambda: asyncio.StreamReaderProtocol(_Recorder(requests), accept), LOOPBACK, 0, ssl=tls
+        lambda: asyncio.StreamReaderProtocol(_Recorder(requests), accept), host, 0, ssl=tls
     )
     server = Server(listening.sockets[0].getsockname()[1], tls is not None, requests)
     try:

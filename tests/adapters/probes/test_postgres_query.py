@@ -81,6 +81,11 @@ async def test_it_does_not_run_beyond_its_time(database: str) -> None:
     assert outcome.duration < 8  # of nine that it would sleep
 
 
+async def test_an_error_is_told_in_its_own_words(database: str) -> None:
+    outcome = await asked("postgres_query", url=database, query="SELECT 1 FROM nowhere")
+    assert outcome.detail.endswith('(relation "nowhere" does not exist)')
+
+
 async def test_a_query_that_is_wrong_is_misconfigured(database: str) -> None:
     for query in ("SELECT gone FROM nowhere", "SELECT FROM WHERE"):
         outcome = await asked("postgres_query", url=database, query=query)
