@@ -45,11 +45,16 @@ def with_word(vocabulary: Vocabulary, name: str, expr: str, unit: str, about: st
 
 
 def read_condition(
-    text: str, vocabulary: Vocabulary, *, duration: timedelta, min_samples: int
+    text: str,
+    vocabulary: Vocabulary,
+    *,
+    duration: timedelta,
+    min_samples: int,
+    also: str | None = None,
 ) -> Compiled:
     """Return the condition as PromQL. Raises ExpressionError for what is not accepted."""
     compiled = compile_condition(
-        text, duration=duration, vocabulary=vocabulary, min_samples=min_samples or None
+        text, duration=duration, vocabulary=vocabulary, also=also, min_samples=min_samples or None
     )
     plan(compiled.expr)
     return compiled

@@ -35,6 +35,7 @@ class ShortEntry(Settings):
     runbook: str = ""
     labels: LabelMap = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+    also: str | None = None
     clear: str | None = None
     keep_firing_for: Duration = _ZERO
     min_samples: int = Field(default=0, ge=0)
@@ -72,9 +73,10 @@ def _rule(node: Entries, source: Source, words: language.Vocabulary) -> AlertRul
     if entry.severity and stated and stated != entry.severity:
         source.add(node.keys["severity"], "severity stands under labels too, with another value")
     _check_texts(node, entry, source)
-    compiled = _compiled(node, "condition", entry, source, words)
+    also = _compiled(node, "also", entry, source, words) if entry.also else None
+    compiled = _compiled(node, "condition", entry, source, words, also=entry.also if also else None)
     clear = _compiled(node, "clear", entry, source, words) if entry.clear else None
-    if compiled is None or (entry.clear and clear is None):
+    if compiled is None or (entry.also and also is None) or (entry.clear and clear is None):
         return None
     return AlertRule(
         name=entry.name,
@@ -85,6 +87,7 @@ def _rule(node: Entries, source: Source, words: language.Vocabulary) -> AlertRul
         labels=Labels({"severity": "critical", **entry.labels, **_severity(entry)}),
         annotations=_annotations(entry),
         condition=entry.condition,
+        also=entry.also,
         clear_expr=clear.expr if clear else None,
         no_data=entry.no_data,
         depends_on=entry.depends_on,
@@ -122,18 +125,28 @@ def _check_texts(node: Entries, entry: ShortEntry, source: Source) -> None:
 
 
 def _compiled(
-    node: Entries, key: str, entry: ShortEntry, source: Source, words: language.Vocabulary
+    node: Entries,
+    key: str,
+    entry: ShortEntry,
+    source: Source,
+    words: language.Vocabulary,
+    *,
+    also: str | None = None,
 ) -> language.Compiled | None:
     scalar = node.nodes[key]
     if not isinstance(scalar, Scalar):
         return None
     try:
         compiled = language.read_condition(
-            scalar.text, words, duration=entry.duration, min_samples=entry.min_samples
+            scalar.text,
+            words,
+            duration=entry.duration,
+            min_samples=entry.min_samples,
+            also=also,
         )
     except ExpressionError as error:
         source.add(place_in(scalar, error.column, source.lines), str(error))
         return None
-    for name, note in language.notes(compiled, words):
+    for name, note in language.notes(compiled, words) if key != "also" else ():
         source.warn(node.keys[key], f"{name} may have no data: {note}")
     return compiled

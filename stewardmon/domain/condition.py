@@ -34,6 +34,7 @@ from stewardmon.domain.condition_terms import (
     number,
     pairing,
     refuse_pointless,
+    selected,
     threshold_of,
     unit_of,
 )
@@ -77,16 +78,21 @@ def compile_condition(
     *,
     duration: timedelta,
     vocabulary: Vocabulary = BUILT_IN,
+    also: str | None = None,
     clear: str | None = None,
     min_samples: int | None = None,
 ) -> Compiled:
     """Return the condition as PromQL; where it writes no window, `duration` is one (at least 1m).
 
-    With `min_samples`, each comparison holds only where its window holds so many samples; the same
-    goes for `clear`. Raises ExpressionError with its column in `text` (or in `clear`).
+    `also` is a second condition that must hold too. With `min_samples`, each comparison holds only
+    where its window holds so many samples; the same goes for `clear`. Raises ExpressionError with
+    its column in `text` (or in `also`, or in `clear`).
     """
     compiler = _Compiler(vocabulary, max(duration, SHORTEST_WINDOW), min_samples or 0)
-    compiled = compiler.run(parse_condition(text))
+    condition = parse_condition(text)
+    if also is not None:
+        condition = Joined("and", condition, parse_condition(also))
+    compiled = compiler.run(condition)
     if clear is None:
         return compiled
     return replace(compiled, clear_expr=compiler.run(parse_condition(clear)).expr)
@@ -230,7 +236,7 @@ class _Compiler:
             text = f"({text})"
         return Measured(
             text,
-            LabelsKept(word.shape, job_of(name, word), frozenset({word.name})),
+            LabelsKept(word.shape, job_of(name, word), selected(name)),
             word.unit,
             word.low,
             word.high,
@@ -253,7 +259,7 @@ class _Compiler:
         unit, low, high = made_by(name.function, word)
         return Measured(
             called(name.function, looked),
-            LabelsKept(Shape.SERIES, job_of(name, word), frozenset({word.name})),
+            LabelsKept(Shape.SERIES, job_of(name, word), selected(name)),
             unit,
             low,
             high,

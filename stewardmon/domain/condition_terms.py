@@ -101,6 +101,11 @@ def filled(expr: str, name: Name, word: Word, window: timedelta) -> str:
     return expr.replace("{$selector}", "").replace("$selector", "")
 
 
+def selected(name: Name) -> frozenset[str]:
+    """Return which series a name is about, so that two windows of the same are known as such."""
+    return frozenset({f"{name.name}{{{', '.join(sorted(map(str, name.matchers)))}}}"})
+
+
 def job_of(name: Name, word: Word) -> str:
     """Return the one job a word is about here, empty where it may be any."""
     for matcher in name.matchers:
@@ -128,7 +133,9 @@ def binds(text: str) -> bool:
 
 def pairing(left: LabelsKept, right: LabelsKept) -> str:
     """Return how `and` pairs two sides: by series, by job, or merely both at once."""
-    if left.words == right.words and left.shape is right.shape is not Shape.UNKNOWN:
+    # Whatever labels somebody's own word has, it has them in each of its windows.
+    known = left.shape is not Shape.UNKNOWN or len(left.words) == 1
+    if left.words == right.words and left.shape is right.shape and known:
         return ""
     known = Shape.UNKNOWN not in {left.shape, right.shape}
     return " on (job)" if known and left.job == right.job != "" else " on ()"

@@ -24,7 +24,8 @@ class AlertRule:
     """When to worry: a PromQL expression, a hold time, labels and annotations.
 
     `subject`, `threshold`, `comparison` and `unit` describe the expression's first comparison, for
-    messages and charts. `condition` is the short spelling where the rule was written so.
+    messages and charts. `condition` is the short spelling where the rule was written so, `also` a
+    second one that must hold too.
     `source` is `file:line`. `twin` counts the rules before this one that share its name and labels
     within the group, as Prometheus allows.
     """
@@ -37,6 +38,7 @@ class AlertRule:
     labels: Labels = field(default_factory=Labels)
     annotations: tuple[tuple[str, str], ...] = ()
     condition: str | None = None
+    also: str | None = None
     clear_expr: str | None = None
     no_data: NoData = NoData.RESOLVE
     depends_on: tuple[str, ...] = ()
@@ -52,6 +54,13 @@ class AlertRule:
     def key(self) -> str:
         """Return the identity by which state is carried over a reload or a restart."""
         return f"{self.group}/{self.name}/{self.labels.fingerprint()}{_twin(self.twin)}"
+
+    @property
+    def written(self) -> str:
+        """Return when it fires, as somebody wrote it: the short condition, else the PromQL."""
+        if self.condition is None:
+            return self.expr
+        return f"{self.condition}, and {self.also}" if self.also else self.condition
 
     @property
     def severity(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stewardmon.domain.units import BYTES, PER_SECOND, RATIO, SECONDS, UP, USD
+from stewardmon.domain.units import BYTES, NUMBER, PER_SECOND, RATIO, SECONDS, UP, USD
 from stewardmon.domain.vocabulary_database import DATABASE
 from stewardmon.domain.vocabulary_shapes import averaged, gauge, p95
 from stewardmon.domain.word import Shape, Vocabulary, Word
@@ -18,6 +18,7 @@ __all__ = ["BUILT_IN", "Vocabulary", "Word"]
 
 _APP: Final = {"job": 'job="app"'}
 _OPENAI: Final = {"job": 'job="openai"'}
+_ASKED: Final = "sum by (job) (count_over_time(probe_success{$selector}[$window]))"
 
 
 def _last(name: str, metric: str, about: str) -> Word:
@@ -49,6 +50,28 @@ _PLATFORM: Final = (
         low=0.0,
         high=1.0,
         series="1 - probe_success{$selector}",
+        counted="probe_success{$selector}",
+        matchers=_APP,
+        shape=Shape.JOB,
+        metrics=("probe_success",),
+    ),
+    Word(
+        name="failed_asks",
+        expr=f"{_ASKED} - sum by (job) (sum_over_time(probe_success{{$selector}}[$window]))",
+        unit=NUMBER,
+        about="how many asks of the app's probes failed in the window; a warning counts as success",
+        low=0.0,
+        counted="probe_success{$selector}",
+        matchers=_APP,
+        shape=Shape.JOB,
+        metrics=("probe_success",),
+    ),
+    Word(
+        name="asks",
+        expr=_ASKED,
+        unit=NUMBER,
+        about="how many times the app's probes asked in the window",
+        low=0.0,
         counted="probe_success{$selector}",
         matchers=_APP,
         shape=Shape.JOB,

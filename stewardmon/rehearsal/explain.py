@@ -32,6 +32,8 @@ def _rule(rule: AlertRule | RecordingRule, read: Read | None) -> Iterator[str]:
         return
     if rule.condition:
         yield f"  condition  {rule.condition}"
+    if rule.also:
+        yield f"  and        {rule.also}"
     yield f"  PromQL     {rule.expr}"
     if rule.clear_expr:
         yield f"  clear      {rule.clear_expr}"

@@ -78,6 +78,7 @@ def rule_json(row: RuleRow) -> dict[str, Any]:
         "name": rule.name,
         "group": rule.group,
         "condition": rule.condition,
+        "also": rule.also,
         "expr": rule.expr,
         "for": format_duration(rule.hold),
         "severity": rule.severity,

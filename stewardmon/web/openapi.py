@@ -167,6 +167,7 @@ def _schemas() -> dict[str, Schema]:
                 "name": {"type": "string"},
                 "group": {"type": "string"},
                 "condition": maybe_text,
+                "also": maybe_text,
                 "expr": {"type": "string"},
                 "for": {"type": "string"},
                 "state": {"enum": ["inactive", "pending", "firing", "error"]},

@@ -26,9 +26,20 @@ def titles(daemon: Daemon) -> set[str]:
     return {one.title for _, _, one in daemon.pager.sent}
 
 
+async def test_the_first_outage_after_an_installation_pages_once_and_is_over() -> None:
+    async with running(alerts=rules()) as daemon:
+        await daemon.after(minutes=4)
+        daemon.platform.database.goes_down()
+        await daemon.after(minutes=6)
+        daemon.platform.database.comes_back()
+        await daemon.after(minutes=120)
+        assert titles(daemon) == {"Database Issues (database)"}
+        assert not daemon.running.live.responder.open()
+
+
 async def test_the_echo_of_an_outage_pages_nobody() -> None:
     async with running(alerts=rules()) as daemon:
-        await daemon.after(minutes=20)
+        await daemon.after(minutes=80)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=50)
         daemon.platform.database.comes_back()
@@ -38,7 +49,7 @@ async def test_the_echo_of_an_outage_pages_nobody() -> None:
 
 async def test_what_stays_under_the_threshold_and_goes_on_pages_by_the_budget() -> None:
     async with running(alerts=rules()) as daemon:
-        await daemon.after(minutes=20)
+        await daemon.after(minutes=60)
         down = Outcome(state=State.DOWN, reason=Reason.STATUS, detail="500")
         for _ in range(9):  # three minutes in ten: never a minute of it in a row
             for _ in range(6):

@@ -235,6 +235,7 @@ MATRIX: Final[Mapping[Fault, Row]] = {
         "AI First Token Slow",
         "Agent Question Slow",
         slow=True,
+        later=timedelta(minutes=13),  # all of a quarter of an hour's canaries are slow
     ),
     F.OPENAI_STALLED_STREAM: row({"AI Service Down": "critical timeout"}, hangs=("openai-chat",)),
     F.OPENAI_BROKEN_STREAM: row({"AI Service Down": "critical incomplete"}),

@@ -1,19 +1,22 @@
 """Hours of the noise that every platform makes wake nobody; more of it does.
 
-Virtual time: what three healthy probes say, with a seeded share of slow and of failed asks, to a
-whole daemon with all shipped rules, those over days among them.
+Virtual time: what three healthy probes say, at the intervals of a configuration that nobody wrote
+down, with a seeded share of slow and of failed asks, to a whole daemon with all shipped rules. The
+odds that these seeds are not merely lucky are in tests/unit/test_noise_odds.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
+import pytest
 import yaml
 
 from stewardmon.config.shipped import shipped
@@ -24,51 +27,87 @@ from tests.support.daemon import ONCALL, running
 from tests.support.unhurried import Forgetful, unhurried
 from tests.support.virtual import VirtualClock, run_virtually
 
-SLOW: Final = 0.02
-FAILED: Final = 0.005
-_ALERTS: Final = "evaluation_interval: 60s\n" + (shipped() / "alerts.yml").read_text()
-_SEED: Final = 20260611
-_ASKED: Final = ("app", "database", "openai")
+_ALERTS: Final = "evaluation_interval: 15s\n" + (shipped() / "alerts.yml").read_text()
+# A day takes half a minute: CI lives three, and one of clusters; `make test` three hours.
+_ALL: Final = os.environ.get("STEWARDMON_MATRIX") == "all"
+LASTING: Final = timedelta(hours=24 if _ALL else 3)
+_SEEDS: Final = (20260611, 1, 2) if _ALL else (20260611,)
 _PROBES: Final = yaml.safe_dump(
     {
         "defaults": {"interval": "15s", "timeout": "10s"},
         "probes": [
             {"name": name, "kind": "http", "job": name, "url": f"http://{name}.example/"}
-            for name in _ASKED
+            for name in ("app", "database", "openai")
         ],
     }
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Which share of asks is slow, and which fails; `runs` is how many in a row at the most.
+
+    With runs, what is slow or fails comes in clusters of one to so many asks, all lengths as often.
+    The share stays: there are fewer clusters.
+    """
+
+    slow: float = 0.02
+    failed: float = 0.005
+    runs: int = 1
+
+
 class Noisy:
     """A probe that is well, but for a share of its asks."""
 
-    def __init__(self, random: Random, *, slow: float, failed: float) -> None:
-        self._random, self._slow, self._failed = random, slow, failed
+    def __init__(self, random: Random, noise: Noise) -> None:
+        self._slow = _Clusters(random, noise.slow, noise.runs)
+        self._failed = _Clusters(random, noise.failed, noise.runs)
+        self._random = random
 
     async def ask(self) -> Outcome:
         """Answer after as long as the platform takes."""
-        up = self._random.random() >= self._failed
-        took = 6.0 if self._random.random() < self._slow else self._random.uniform(0.05, 0.4)
+        up = not self._failed.next()
+        took = 6.0 if self._slow.next() else self._random.uniform(0.05, 0.4)
         await asyncio.sleep(took)  # noqa: TID251 - on virtual time
         return Outcome(
             state=State.UP if up else State.DOWN,
             reason=Reason.OK if up else Reason.STATUS,
             detail="",
             duration=took,
-            measurements=(Measurement("pg_up", float(up)),),
+            measurements=(
+                Measurement("pg_up", float(up)),
+                Measurement("stewardmon_pg_query_duration_seconds", took),
+            ),
         )
 
     async def close(self) -> None:
         """Nothing is kept."""
 
 
-async def _noise(*, slow: float, failed: float, lasting: timedelta) -> Mapping[str, int]:
+class _Clusters:
+    def __init__(self, random: Random, share: float, longest: int) -> None:
+        self._random, self._longest = random, longest
+        # So often does one begin, of those asks that are in none.
+        self._begins = share / ((1 + longest) / 2 * (1 - share) + share)
+        self._left = 0
+
+    def next(self) -> bool:
+        """Say whether the next ask is one of a cluster."""
+        if self._left:
+            self._left -= 1
+        elif self._random.random() < self._begins:
+            self._left = self._random.randint(1, self._longest) - 1
+        else:
+            return False
+        return True
+
+
+async def _live(noise: Noise, *, lasting: timedelta, seed: int) -> Mapping[str, int]:
     """Return how many incidents which alert opened."""
-    random = Random(_SEED)
+    random = Random(seed)
 
     def make(_settings: Any, _context: Context) -> Noisy:
-        return Noisy(random, slow=slow, failed=failed)
+        return Noisy(random, noise)
 
     kinds: dict[str, Kind] = {"http": replace(KINDS["http"], make=make)}
     with unhurried():
@@ -84,11 +123,19 @@ async def _noise(*, slow: float, failed: float, lasting: timedelta) -> Mapping[s
             return Counter(one.group.value("alertname") for one in daemon.incidents)
 
 
-def test_three_hours_of_usual_noise_fire_nothing() -> None:
-    lasting = timedelta(hours=3)
-    assert run_virtually(_noise(slow=SLOW, failed=FAILED, lasting=lasting)) == {}
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_usual_noise_wakes_nobody(seed: int) -> None:
+    assert run_virtually(_live(Noise(), lasting=LASTING, seed=seed)) == {}
+
+
+# Fair is what heals by itself before anybody could look: up to three asks in a row (45 s) that fail
+# or are slow. Longer is an outage by the guide's own rules: a database that cannot be reached for a
+# minute pages.
+def test_noise_that_comes_in_clusters_wakes_nobody() -> None:
+    assert run_virtually(_live(Noise(runs=3), lasting=LASTING, seed=20260611)) == {}
 
 
 def test_an_hour_of_more_noise_fires() -> None:
-    said = run_virtually(_noise(slow=0.3, failed=0.3, lasting=timedelta(hours=1)))
-    assert {"High Error Rate", "Slow Response Time"} & set(said), said
+    noise = Noise(slow=0.3, failed=0.3)
+    said = run_virtually(_live(noise, lasting=timedelta(hours=1), seed=20260611))
+    assert "High Error Rate" in said, said

@@ -291,6 +291,18 @@ def test_names_whose_data_may_be_missing_are_warned_of(tmp_path: Path) -> None:
     assert warning.startswith("alerts.yml:2:20: memory_usage may have no data")
 
 
+def test_what_must_hold_besides_is_kept_as_it_was_written(tmp_path: Path) -> None:
+    folder = written(tmp_path, "")
+    (folder / "alerts.yml").write_text(
+        "alerts:\n  - {name: Rate, condition: error_rate > 5%, also: failed_asks >= 3}\n"
+        "  - {name: Slow, condition: response_time > 5s}\n"
+    )
+    rate, slow = load(folder, ENVIRON).rules
+    assert rate.written == "error_rate > 5%, and failed_asks >= 3"
+    assert " and on (job) sum by (job) (count_over_time(" in rate.expr
+    assert slow.written == "response_time > 5s"
+
+
 def test_words_of_ones_own(tmp_path: Path) -> None:
     folder = written(tmp_path, "")
     (folder / "alerts.yml").write_text(

@@ -130,6 +130,26 @@ def test_what_is_compared_is_told_for_charts_and_messages() -> None:
     assert found.clear_expr == f"1 - {ERRORS} < 0.01".replace("5m", "1m")
 
 
+def test_what_must_hold_besides_is_joined_by_and() -> None:
+    also = "failed_asks >= 3 or error_rate > 50%"
+    found = compile_condition("error_rate > 5% or error_rate[1h] > 2%", duration=MINUTES, also=also)
+    short = ERRORS.replace("5m", "1m")
+    asked = 'probe_success{job="app"}[1m]))'
+    assert found.expr == (
+        f"(1 - {short} > 0.05 or 1 - {ERRORS.replace('5m', '1h')} > 0.02) and on (job) ("
+        f"sum by (job) (count_over_time({asked} - sum by (job) (sum_over_time({asked} >= 3"
+        f" or 1 - {short} > 0.5)"
+    )
+    assert (found.subject, found.threshold) == (f"1 - {short}", 0.05)
+    plan(found.expr)
+
+
+def test_what_must_hold_besides_is_refused_in_its_own_column() -> None:
+    with pytest.raises(ExpressionError, match="failed_asks") as caught:
+        compile_condition("error_rate > 5%", duration=MINUTES, also="p50(failed_asks) > 1")
+    assert caught.value.column == 5
+
+
 def test_a_yes_no_question_is_compared_with_its_answer() -> None:
     found = compile_condition("db_connection_failed", duration=MINUTES)
     assert (found.subject, found.comparison, found.threshold, found.unit) == (
@@ -248,6 +268,16 @@ OWN = (
         ("either > 5", "(up or down) > 5"),
         ("late", "(time() - last_run > 3600)"),
         ("late and queue > 1", "(time() - last_run > 3600) and on () queue_length > 1"),
+        (
+            "share[1h] > 5% and share > 5%",
+            '(rate(a{x="y"}[1h]) / rate(b[1h])) > 0.05'
+            ' and (rate(a{x="y"}[5m]) / rate(b[5m])) > 0.05',
+        ),
+        (
+            'share{z="1"} > 5% and share{z="2"} > 5%',
+            '(rate(a{x="y", z="1"}[5m]) / rate(b[5m])) > 0.05'
+            ' and on () (rate(a{x="y", z="2"}[5m]) / rate(b[5m])) > 0.05',
+        ),
         ("cpu > 70%", "node_cpu > 70"),
         ("wait > 2s", "wait_ms > 2000"),
     ],
