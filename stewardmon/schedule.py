@@ -41,6 +41,7 @@ class Schedule:
         self._start = now
         self._intervals: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
+        self._extra: list[tuple[float, str]] = []
         self.change(intervals, now=now)
 
     def change(self, intervals: Mapping[str, float], *, now: float) -> None:
@@ -54,14 +55,23 @@ class Schedule:
         self._intervals = dict(intervals)
         self._heap = [(due[name], name) for name in intervals]
         heapq.heapify(self._heap)
+        self._extra = [(at, name) for at, name in self._extra if name in intervals]
+        heapq.heapify(self._extra)
+
+    def add(self, name: str, at: float) -> None:
+        """Let a name be due once more, beside its grid."""
+        heapq.heappush(self._extra, (at, name))
 
     def next_due(self) -> float | None:
         """Return when the next tick is due, None when nothing is scheduled."""
-        return self._heap[0][0] if self._heap else None
+        return min((heap[0][0] for heap in (self._heap, self._extra) if heap), default=None)
 
     def take(self, now: float) -> list[Tick]:
-        """Return the ticks due by `now`, oldest first, and schedule the ones after them."""
-        ticks = []
+        """Return the ticks due by `now`, and schedule the ones after them; those added come last.
+
+        A name whose tick is due has no other at the same time.
+        """
+        ticks: list[Tick] = []
         while self._heap and self._heap[0][0] <= now:
             at, name = self._heap[0]
             interval = self._intervals[name]
@@ -70,6 +80,10 @@ class Schedule:
             following = self._after(name, max(latest + interval / 2, now))
             heapq.heapreplace(self._heap, (following, name))
             ticks.append(Tick(name, now - latest, missed))
+        while self._extra and self._extra[0][0] <= now:
+            at, name = heapq.heappop(self._extra)
+            if all(tick.name != name for tick in ticks):
+                ticks.append(Tick(name, now - at, 0))
         return ticks
 
     def _after(self, name: str, at: float) -> float:

@@ -156,6 +156,7 @@ class Platform:
             # Not SENTRY_DSN: that would take our own errors.
             "PLATFORM_SENTRY_DSN": self.sentry_dsn,
             "PLATFORM_SENTRY_EVENTS": f"{self.sentry_url}/api/0/projects/steward/app/events/",
+            "QUESTIONS_A_MINUTE": str(self.limits.per_user or 1000),
             "NODE_ENV": "production",
             "LOG_LEVEL": "info",
         }

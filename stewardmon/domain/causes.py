@@ -206,7 +206,10 @@ class Causes:
         key = (need, scope(alert.labels), RANK.get(alert.severity, 0))
         if key not in self._firing:
             firing = (one for one in self._about(alert, need) if one.state is AlertState.FIRING)
-            self._firing[key] = min(firing, key=_rank, default=None)
+            # One that needs nothing is no part of a circle: it explains whatever it is asked about.
+            self._firing[key] = min(
+                firing, key=lambda one: (bool(self._needs(one)), _rank(one)), default=None
+            )
         cause = self._firing[key]
         if cause is not None and cause.fingerprint != alert.fingerprint:
             return cause

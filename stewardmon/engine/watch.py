@@ -13,6 +13,7 @@ from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.outcome import Outcome, Reason, State
 from stewardmon.domain.pace import wait
+from stewardmon.engine.between import FUTILE, Between
 from stewardmon.engine.record import Tape
 from stewardmon.ports import Clock, Probe, ProbeSpec
 from stewardmon.probes.asking import ask
@@ -28,7 +29,6 @@ TOGETHER: Final = 0.01
 # What asking again at once could change: not what we are, have or may.
 _WORTH_A_SECOND_ASK: Final = frozenset({State.DOWN, State.DEGRADED})
 RETRY_AFTER: Final = "stewardmon_retry_after_seconds"
-_FUTILE: Final = frozenset({Reason.AUTH, Reason.QUOTA, Reason.RATE_LIMIT, Reason.BUDGET})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +162,7 @@ class Watch:
         self._asking: set[str] = set()
         self._waits: dict[str, _Wait] = {}
         self._schedule = Schedule({}, now=0.0)
+        self._between = Between(target.spec for target in targets)
         self._changed = asyncio.Event()
 
     def change(self, targets: Sequence[Target]) -> None:
@@ -173,6 +174,7 @@ class Watch:
             self._waits.pop(name, None)
             metrics.PROBE_PAUSE.remove(name)
         self._schedule.change(self._intervals(), now=self._clock.monotonic())
+        self._between.change(target.spec for target in targets)
         self._changed.set()
 
     async def run(self) -> None:
@@ -240,6 +242,11 @@ class Watch:
         self._wait_as_asked(spec, outcome)
         metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
         self._observations.record(spec, outcome, at=at)
+        now = self._clock.monotonic()
+        for name, seconds in self._between.after(spec, outcome, now=now).items():
+            if name not in self._asking:
+                self._schedule.add(name, now + seconds)
+                self._changed.set()  # it may be due before anything else
 
     def _wait_as_asked(self, spec: ProbeSpec, outcome: Outcome) -> None:
         """Leave a target alone that refuses us for our number, or says that nothing remains."""
@@ -275,7 +282,7 @@ class Watch:
 
     async def _confirmed(self, target: Target, first: Outcome) -> Outcome:
         """Ask a second time; where that is well, what the first met stays as a finding."""
-        if first.reason in _FUTILE:
+        if first.reason in FUTILE:
             return first
         second = await self._outcome(target)
         if not second.success:

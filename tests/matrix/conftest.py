@@ -9,14 +9,14 @@ import pytest_asyncio
 from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.postgres import PostgresServer
-from tests.matrix.looking import watched
+from tests.matrix.looking import CLOCK, watched
 from tests.matrix.world import World
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(postgres: PostgresServer) -> AsyncIterator[World]:
     """The platform all well: `postgres` says whether it can be."""
-    async with Platform(limits=Limits(per_user=1000)) as platform:
+    async with Platform(limits=Limits(per_user=1000), now=CLOCK.now) as platform:
         probes = watched(platform)
         await probes.look()  # the first ask of each pays for imports and contexts
         healthy = await probes.look()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -19,7 +21,7 @@ from stewardmon.probes import KINDS
 from stewardmon.probes.asking import ask
 from tests.support.probing import unexpected
 
-PROBES: Final = Path(__file__).with_name("probes.yml").read_text()
+PROBES: Final = files("stewardmon.demo").joinpath("probes.yml").read_text()
 ALERTS: Final = (shipped() / "alerts.yml").read_text()
 Looked = Mapping[str, Outcome]
 
@@ -36,7 +38,26 @@ _TOOK: Final = frozenset(
         "stewardmon_agent_first_line_seconds",
     }
 )
-_CONTEXT: Final = Context(clock=SystemClock(), user_agent="stewardmon/test")
+
+
+class Turned(SystemClock):
+    """The clock of the platform and of its probes: a look may turn it ahead, and back again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the wall-clock time."""
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        """Return seconds of the event loop."""
+        return super().monotonic() + self.ahead.total_seconds()
+
+
+CLOCK: Final = Turned()
+_CONTEXT: Final = Context(clock=CLOCK, user_agent="stewardmon/test")
 _USUAL: Final = 0.05  # seconds
 _CUT: Final = 0.7  # seconds that a probe which gets no answer is given
 
@@ -49,9 +70,17 @@ class Watched:
     environ: Mapping[str, str]
 
     async def look(
-        self, names: Iterable[str] = (), *, hangs: Iterable[str] = (), slow: bool = False
+        self,
+        names: Iterable[str] = (),
+        *,
+        hangs: Iterable[str] = (),
+        slow: bool = False,
+        passes: timedelta = timedelta(0),
     ) -> dict[str, Outcome]:
-        """Ask all probes at once (or those named); of those that hang, only for a moment."""
+        """Ask all probes at once (or those named); of those that hang, only for a moment.
+
+        Where time `passes`, probes of the cache are asked a second time after it.
+        """
         wanted = frozenset(names) or {spec.name for spec in self.specs}
         async with asyncio.TaskGroup() as group:
             tasks = {
@@ -60,6 +89,9 @@ class Watched:
                 if spec.name in wanted
             }
         found = {name: task.result() for name, task in tasks.items()}
+        for spec in self.specs if passes else ():
+            if spec.name in wanted and spec.kind == "agent_cache":
+                found[spec.name] = await self._twice(spec, passes)
         return found if slow else {name: swift(outcome) for name, outcome in found.items()}
 
     async def hear(self, topic: str) -> dict[str, tuple[str, ...]]:
@@ -79,6 +111,18 @@ class Watched:
         try:
             return await ask(probe, timeout=limit, bug=unexpected)
         finally:
+            await probe.close()
+
+    async def _twice(self, spec: ProbeSpec, passes: timedelta) -> Outcome:
+        """Return what a probe says that was asked before, so long ago."""
+        probe: Probe = KINDS[spec.kind].make(spec.settings, _CONTEXT)
+        limit = spec.timeout.total_seconds()
+        try:
+            await ask(probe, timeout=limit, bug=unexpected)
+            CLOCK.ahead = passes
+            return await ask(probe, timeout=limit, bug=unexpected)
+        finally:
+            CLOCK.ahead = timedelta(0)
             await probe.close()
 
 

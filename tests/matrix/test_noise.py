@@ -1,6 +1,6 @@
 """Hours of the noise that every platform makes wake nobody; more of it does.
 
-Virtual time: what three healthy probes say, at the intervals of a configuration that nobody wrote
+Virtual time: what four healthy probes say, at the intervals of a configuration that nobody wrote
 down, with a seeded share of slow and of failed asks, to a whole daemon with all shipped rules. The
 odds that these seeds are not merely lucky are in tests/unit/test_noise_odds.py.
 """
@@ -36,8 +36,13 @@ _PROBES: Final = yaml.safe_dump(
     {
         "defaults": {"interval": "15s", "timeout": "10s"},
         "probes": [
-            {"name": name, "kind": "http", "job": name, "url": f"http://{name}.example/"}
-            for name in ("app", "database", "openai")
+            {"name": name, "kind": "http", "job": job, "url": f"http://{name}.example/", **more}
+            for name, job, more in (
+                ("app", "app", {}),
+                ("database", "database", {}),
+                ("openai", "openai", {"interval": "60s"}),
+                ("openai-chat", "openai", {"interval": "5m", "confirm": True}),
+            )
         ],
     }
 )

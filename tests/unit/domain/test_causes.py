@@ -176,6 +176,17 @@ def test_in_a_circle_the_one_that_fired_first_pages() -> None:
 pairs = st.lists(st.tuples(st.sampled_from("ABCDE"), st.sampled_from("ABCDE")), max_size=12)
 
 
+def test_of_several_causes_one_that_needs_nothing_is_no_part_of_a_circle() -> None:
+    down, key = rule("Down", "Key"), rule("Key")
+    mine = replace(alert("Down", probe="network", job="network"), rule=down.key)
+    other = replace(alert("Key", probe="database", job="database"), rule=key.key)
+    root = replace(alert("Key", probe="network", job="network"), rule=key.key)
+    fired = [replace(one, fired_at=at(minutes=n)) for n, one in enumerate((mine, other, root))]
+    known = causes(*fired, rules=(down, key), failing=("network", "database"))
+    paged = [one.fingerprint for one in fired if known.why(one, now=at(minutes=5)) is None]
+    assert paged == [root.fingerprint]
+
+
 @given(edges=pairs, order=st.permutations("ABCDE"))
 def test_whatever_explains_whatever_somebody_is_paged(
     edges: list[tuple[str, str]], order: list[str]
