@@ -81,8 +81,10 @@ def test_failures_by_chance_are_no_error_rate(interval: int) -> None:
 def test_slow_answers_by_chance_are_no_slowness(
     rule: str, word: str, threshold: float, written: str, minutes: int, interval: int
 ) -> None:
+    failed = "failed_asks >= 3 or " if rule == "Slow Response Time" else ""
     assert ALSO[rule] == (
-        f"p50({word}) > {written} or (p90({word}[1h]) > {written} and count({word}[1h]) > 100)"
+        f"p50({word}) > {written} or {failed}"
+        f"(p90({word}[1h]) > {written} and count({word}[1h]) > 100)"
     ), "the odds below are of another rule"
     window, hour = minutes * 60 // interval, AN_HOUR // interval
     half = fewest(0.5, window, threshold)
@@ -90,6 +92,8 @@ def test_slow_answers_by_chance_are_no_slowness(
     if hour > 100:
         tenth = fewest(0.9, hour, threshold)
         pages += a_month(SLOW, interval, (tenth, hour), (fewest(0.95, window, threshold), window))
+    if failed:
+        pages += a_month(FAILED, interval, (3, window), (3, window))
     assert pages < 0.01
 
 
