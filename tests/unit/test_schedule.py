@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stewardmon.schedule import Schedule, share
+from stewardmon.schedule import Schedule, Tick, share
 
 NAMES = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=1, max_size=8, unique=True)
 
@@ -77,3 +77,19 @@ def test_no_name_is_due_twice_in_one_take_and_none_is_lost(
         assert due is not None
         # From the first ask to the grid it may be one interval and a half.
         assert now < due <= now + 1.5 * 7.0 + 1e-6
+
+
+def test_an_ask_beside_the_grid_leaves_it_as_it_is() -> None:
+    schedule = Schedule({"a": 60.0}, now=0.0)
+    schedule.take(60.0)  # the first, and the grid's
+    grid = schedule.next_due()
+    assert grid is not None
+    schedule.add("a", grid - 20.0)
+    assert schedule.next_due() == grid - 20.0
+    assert schedule.take(grid - 20.0) == [Tick("a", 0.0, 0)]
+    assert schedule.next_due() == grid
+    schedule.add("a", grid)
+    assert [tick.name for tick in schedule.take(grid)] == ["a"]
+    schedule.add("a", grid + 5.0)
+    schedule.change({"b": 60.0}, now=grid)
+    assert {tick.name for tick in schedule.take(grid + 60.0)} == {"b"}
