@@ -11,7 +11,7 @@ function's state: `engine.instant(planned, at_ms, windows=windows)`.
 
 from stewardmon.promql.engine import Engine
 from stewardmon.promql.horizon import check_horizon
-from stewardmon.promql.limits import Limits
+from stewardmon.promql.limits import Limits, Reads
 from stewardmon.promql.nodes import Expr, ValueType
 from stewardmon.promql.parser import parse
 from stewardmon.promql.plan import Plan, Threshold, plan, span_of, threshold
@@ -25,6 +25,7 @@ __all__ = [
     "Matrix",
     "Notes",
     "Plan",
+    "Reads",
     "Result",
     "Scalar",
     "String",

@@ -10,7 +10,7 @@ from stewardmon.domain.labels import Labels
 from stewardmon.errors import EvaluationError
 from stewardmon.promql.compile import settled
 from stewardmon.promql.frame import Doomed, Frame, SeriesSource, Settings
-from stewardmon.promql.limits import Budget, Limits
+from stewardmon.promql.limits import Budget, Limits, Reads
 from stewardmon.promql.nodes import ValueType
 from stewardmon.promql.plan import LOOKBACK_MS, Plan, check_range
 from stewardmon.promql.results import Annotations, Elements, Matrix, Result, Scalar, String, Vector
@@ -59,8 +59,9 @@ class Engine:
         *,
         windows: Windows | None = None,
         expired: Expired | None = None,
+        reads: Reads | None = None,
     ) -> Result:
-        """Evaluate at one instant (Unix milliseconds).
+        """Evaluate at one instant (Unix milliseconds); `reads` counts the samples read.
 
         With `windows`, range functions go on from the last evaluation instead of starting over; an
         instant before the last one is computed from scratch. Raises EvaluationError where the data
@@ -70,6 +71,7 @@ class Engine:
         if windows is not None:
             windows.begin()
         frame = self._frame(at_ms, at_ms, notes, windows, expired)
+        frame.reads = reads
         match planned.evaluation(frame):
             case list() as elements:
                 return Vector(at_ms, self._settled(elements), notes.notes())
@@ -90,6 +92,7 @@ class Engine:
         step_ms: int,
         *,
         expired: Expired | None = None,
+        reads: Reads | None = None,
     ) -> Matrix:
         """Evaluate at every step from start to end (Unix milliseconds, both included).
 
@@ -101,6 +104,7 @@ class Engine:
             raise EvaluationError("the step of a range must be longer than zero")
         notes = Annotations(planned.text)
         frame = self._frame(start_ms, end_ms, notes, self.windows(), expired)
+        frame.reads = reads
         Budget(self._limits).steps((end_ms - start_ms) // step_ms + 1)
         points: Points = {}
         for at_ms in range(start_ms, end_ms + 1, step_ms):

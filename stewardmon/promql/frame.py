@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stewardmon.domain.labels import Labels, Matcher
-from stewardmon.promql.limits import Budget
+from stewardmon.promql.limits import Budget, Reads
 from stewardmon.promql.results import Annotations, Elements
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Frame:
 
     `start_ms` and `end_ms` are the ends of the whole query (`@ start()`, `@ end()`); `ranged` says
     that this instant is one step of several. `steady` keeps what does not change from step to step,
-    `recorded` what subqueries found at which instant; both by the node's number.
+    `recorded` what subqueries found at which instant; both by the node's number. `reads` counts the
+    samples read, where somebody wants to know.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Frame:
         "lookback_ms",
         "notes",
         "ranged",
+        "reads",
         "recorded",
         "selected",
         "settings",
@@ -97,6 +99,7 @@ class Frame:
         self.budget = budget
         self.notes = notes
         self.windows = windows
+        self.reads: Reads | None = None
         self.steady: dict[int, Elements] = {}
         self.recorded: dict[int, dict[int, Elements]] = {}
         self.inner_windows: dict[int, Windows] = {}
@@ -106,6 +109,7 @@ class Frame:
         """Return the frame in which a subquery's expression is evaluated, step by step."""
         span = (self.start_ms, self.end_ms)
         frame = Frame(self.source, self.settings, span, self.budget, self.notes, windows)
+        frame.reads = self.reads
         frame.steady = self.steady
         frame.recorded = self.recorded
         frame.inner_windows = self.inner_windows

@@ -80,3 +80,15 @@ class Budget:
                 f"a subquery has {count:,} steps, more than the {self._limits.max_inner_steps:,} "
                 "allowed; choose a longer step or a shorter range"
             )
+
+
+class Reads:
+    """How many samples the selectors of one query read, counted at each step, as Prometheus does.
+
+    A range counts every sample in it, whether or not a rolling window had seen it before.
+    """
+
+    __slots__ = ("samples",)
+
+    def __init__(self) -> None:
+        self.samples = 0

@@ -7,7 +7,7 @@ from stewardmon.promql.histogram import warn_of_quantile
 from stewardmon.promql.nodes import Expr, MatrixSelector
 from stewardmon.promql.ranges import RANGE_FUNCTIONS, Range
 from stewardmon.promql.results import Elements
-from stewardmon.promql.select import RangeNode, key_of
+from stewardmon.promql.select import RangeNode, key_of, samples_between
 from stewardmon.promql.uniqueness import check_unique
 from stewardmon.promql.windows import KEEPS_NAME, Question, Windows, WindowSet, suspect_name
 
@@ -65,6 +65,10 @@ class RangeCall:
         frame.budget.spend(len(answered.entries))
         end = at_ms - question.offset_ms
         span = Range(end - question.range_ms, end, at_ms, argument)
+        if frame.reads is not None:
+            seen = answered.selection.series
+            held = (samples_between(one, span.start_ms, span.end_ms)[0] for one in seen)
+            frame.reads.samples += sum(map(len, held))
         if answered.filled < len(answered.entries):
             _fill(frame, answered, span, resumable=windows.kept)
         found: Elements = []

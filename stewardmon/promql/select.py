@@ -68,6 +68,8 @@ def instant_vector(selector: VectorSelector) -> VectorNode:
             index = position(series, at_ms, lookback)
             if index >= 0:
                 found.append((series.labels, series.values[index]))
+        if frame.reads is not None:
+            frame.reads.samples += len(found)
         return found
 
     return evaluate
@@ -85,6 +87,8 @@ def sample_times(selector: VectorSelector) -> VectorNode:
             index = position(series, at_ms, frame.lookback_ms)
             if index >= 0:
                 found.append((series.labels, series.times[index] / 1000))
+        if frame.reads is not None:
+            frame.reads.samples += len(found)
         return found
 
     return evaluate
@@ -133,6 +137,8 @@ def range_vector(selector: MatrixSelector) -> RangeNode:
             for series in frame.select(key, matchers):
                 times, values = samples_between(series, start, end)
                 frame.budget.spend(1 + len(times))
+                if frame.reads is not None:
+                    frame.reads.samples += len(times)
                 if times:
                     yield series.labels, times, values
 

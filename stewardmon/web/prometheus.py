@@ -21,10 +21,11 @@ from stewardmon.domain.labels import NAME, Labels, metric_name
 from stewardmon.engine.live import Live
 from stewardmon.engine.past import picture
 from stewardmon.errors import EvaluationError, ExpressionError
-from stewardmon.promql import Engine, Notes, Plan, Result, plan
+from stewardmon.promql import Engine, Notes, Plan, Reads, Result, plan
 from stewardmon.promql.nodes import VectorSelector
+from stewardmon.promql.pretty import pretty
 from stewardmon.web.catalogue import help_of
-from stewardmon.web.prometheus_json import Noted, answered, result_json
+from stewardmon.web.prometheus_json import Noted, Timings, answered, result_json, stats_json
 from stewardmon.web.prometheus_params import ParameterError, Parameters, read_parameters
 from stewardmon.web.prometheus_rules import alerts_json, build_json, groups_json, targets_json
 
@@ -34,6 +35,7 @@ _THREADS: Final = ThreadPoolExecutor(2, thread_name_prefix="query")
 """Queries have threads of their own: however many are asked, names are resolved and files read."""
 
 Answer = Callable[[Live, Parameters], Awaitable[Any]]
+Run = Callable[[Engine, Callable[[], bool], Reads | None], Result]
 
 
 class TimedOutError(EvaluationError):
@@ -82,12 +84,11 @@ def _failed(kind: str, text: str, status: int) -> JSONResponse:
 async def _query(live: Live, given: Parameters) -> Any:
     planned = _planned(given)
     at_ms = given.time("time", default=milliseconds(live.clock.now()))
-    result = await _evaluate(
-        live, planned, at_ms, at_ms, given, lambda engine, expired: engine.instant(
-            planned, at_ms, expired=expired
+    return await _evaluate(
+        live, planned, at_ms, at_ms, given, lambda engine, expired, reads: engine.instant(
+            planned, at_ms, expired=expired, reads=reads
         )
     )  # fmt: skip
-    return result_json(result, limit=given.count("limit"))
 
 
 async def _query_range(live: Live, given: Parameters) -> Any:
@@ -101,24 +102,20 @@ async def _query_range(live: Live, given: Parameters) -> Any:
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
             "query resolution (?step=XX)"
         )
-    result = await _evaluate(
-        live, planned, start, end, given, lambda engine, expired: engine.range(
-            planned, start, end, step, expired=expired
+    return await _evaluate(
+        live, planned, start, end, given, lambda engine, expired, reads: engine.range(
+            planned, start, end, step, expired=expired, reads=reads
         )
     )  # fmt: skip
-    return result_json(result, limit=given.count("limit"))
 
 
 async def _evaluate(
-    live: Live,
-    planned: Plan,
-    start_ms: int,
-    end_ms: int,
-    given: Parameters,
-    run: Callable[[Engine, Callable[[], bool]], Result],
-) -> Result:
+    live: Live, planned: Plan, start_ms: int, end_ms: int, given: Parameters, run: Run
+) -> Noted:
+    began = perf_counter()
     seconds = min(given.duration("timeout", default=TIMEOUT), TIMEOUT)
-    deadline = perf_counter() + seconds
+    deadline = began + seconds
+    limit, reads = given.count("limit"), Reads() if given.text("stats", default="") else None
     late = False
 
     def expired() -> bool:
@@ -134,13 +131,24 @@ async def _evaluate(
         start_ms=start_ms,
         end_ms=end_ms,
     )
+    timings = Timings(began=began, ready=perf_counter())
+
+    def evaluate() -> Result:
+        timings.started = perf_counter()
+        result = run(Engine(still), expired, reads)
+        timings.done = perf_counter()
+        return result
+
     try:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_THREADS, run, Engine(still), expired)
+        result = await asyncio.get_running_loop().run_in_executor(_THREADS, evaluate)
     except EvaluationError as error:
         if late:
             raise TimedOutError(f"query timed out after {seconds:g} s") from error
         raise
+    answer = result_json(result, limit=limit)
+    if reads is not None:
+        answer.data["stats"] = stats_json(timings, reads.samples)
+    return answer
 
 
 def _planned(given: Parameters) -> Plan:
@@ -244,7 +252,7 @@ async def _metadata(live: Live, given: Parameters) -> Any:
 
 
 async def _formatted(_live: Live, given: Parameters) -> Any:
-    return _planned(given).text.strip()
+    return pretty(_planned(given).tree)
 
 
 async def _exemplars(_live: Live, given: Parameters) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +54,33 @@ def result_json(result: Result, *, limit: int = 0) -> Noted:
             return Noted({"resultType": "scalar", "result": row}, notes)
         case String(at_ms=at_ms, value=text, notes=notes):
             return Noted({"resultType": "string", "result": [seconds(at_ms), text]}, notes)
+
+
+@dataclass(slots=True, kw_only=True)
+class Timings:
+    """When a query began, was prepared, got its thread and was done: seconds of one counter."""
+
+    began: float
+    ready: float
+    started: float = 0.0
+    done: float = 0.0
+
+
+def stats_json(timings: Timings, samples: int) -> dict[str, Any]:
+    """Return `stats` as Prometheus has it, less what is not measured here.
+
+    That is: sorting and the inner evaluation by themselves, the most samples held at once, samples
+    by step.
+    """
+    return {
+        "timings": {
+            "evalTotalTime": timings.done - timings.started,
+            "queryPreparationTime": timings.ready - timings.began,
+            "execQueueTime": timings.started - timings.ready,
+            "execTotalTime": timings.done - timings.began,
+        },
+        "samples": {"totalQueryableSamples": samples},
+    }
 
 
 def seconds(at_ms: int) -> float | int:

@@ -72,6 +72,26 @@ async def test_results_have_prometheus_shapes(daemon: Process) -> None:
     assert {value for _, value in ranged["result"][0]["values"]} == {"1"}
 
 
+async def test_a_query_is_printed_as_prometheus_prints_it(daemon: Process) -> None:
+    printed = await _data(daemon, "format_query", query="sum by(job)(rate(m [300s]))>1")
+    assert printed == "sum by (job) (rate(m[5m])) > 1"
+
+
+async def test_statistics_come_where_they_are_asked_for(daemon: Process) -> None:
+    assert "stats" not in await _data(daemon, "query", query="app:up")
+    stats = (await _data(daemon, "query", query="app:up + app:up", stats="all"))["stats"]
+    assert stats["samples"] == {"totalQueryableSamples": 2}
+    timings = stats["timings"]
+    assert set(timings) == {
+        "evalTotalTime", "queryPreparationTime", "execQueueTime", "execTotalTime",
+    }  # fmt: skip
+    assert 0 < timings["evalTotalTime"] <= timings["execTotalTime"]
+    ranged = await _data(
+        daemon, "query_range", query="app:up", start=0, end=10, step=1, stats="true"
+    )
+    assert ranged["stats"]["samples"] == {"totalQueryableSamples": 0}
+
+
 @pytest.mark.parametrize(
     ("path", "params", "status", "kind"),
     [
@@ -88,6 +108,8 @@ async def test_results_have_prometheus_shapes(daemon: Process) -> None:
         ("rules", {"type": "x"}, 400, "bad_data"),
         ("metadata", {"limit": "x"}, 400, "bad_data"),
         ("query_exemplars", {"query": "up["}, 400, "bad_data"),
+        ("format_query", {"query": "up["}, 400, "bad_data"),
+        ("format_query", {}, 400, "bad_data"),
     ],
 )
 async def test_errors_have_prometheus_words(

@@ -16,7 +16,8 @@ import pytest
 from stewardmon.demo.postgres import free_port
 from stewardmon.domain.series import SeriesStore
 from stewardmon.errors import EvaluationError, ExpressionError
-from stewardmon.promql import Engine, Matrix, Result, Scalar, Vector, plan
+from stewardmon.promql import Engine, Matrix, Reads, Result, Scalar, Vector, parse, plan
+from stewardmon.promql.pretty import pretty
 from stewardmon.promql.signatures import AGGREGATORS, FUNCTIONS
 from tests.support.expressions import (
     ABSENT,
@@ -61,6 +62,28 @@ class Both:
         theirs = self._theirs("/api/v1/query_range", query=text, start=start, end=end, step=step)
         ours = _ours(lambda: self._engine.range(plan(text), start * 1000, end * 1000, step * 1000))
         return theirs, ours
+
+    def read(self, text: str, step: int) -> tuple[int, int]:
+        """Return how many samples they and we read for it, at an instant or at each step."""
+        reads, start = Reads(), AT - 1200
+        ways: dict[str, Any] = {"query": text, "stats": "all"}
+        if step:
+            ways |= {"start": start, "end": AT, "step": step}
+            self._engine.range(plan(text), start * 1000, AT * 1000, step * 1000, reads=reads)
+        else:
+            ways["time"] = AT
+            self._engine.instant(plan(text), AT * 1000, reads=reads)
+        answer = self._client.get(f"/api/v1/query{'_range' if step else ''}", params=ways)
+        stats = answer.raise_for_status().json()["data"]["stats"]
+        return stats["samples"]["totalQueryableSamples"], reads.samples
+
+    def printed(self, text: str) -> tuple[str | None, str | None]:
+        answer = self._client.get("/api/v1/format_query", params={"query": text})
+        try:
+            ours = pretty(parse(text))
+        except ExpressionError:
+            ours = None
+        return answer.json().get("data"), ours
 
     def close(self) -> None:
         self._client.close()
@@ -157,6 +180,27 @@ def test_generated_expressions_read_as_in_prometheus(both: Both, seed: int) -> N
         text = generator.expression()
         theirs, ours = both.ranged(text) if number % 3 == 0 else both.instant(text)
         assert _equal(theirs, ours), f"{text}\ntheirs {theirs}\nours   {ours}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_generated_expressions_are_printed_as_prometheus_prints_them(both: Both, seed: int) -> None:
+    generator = Generator(seed)
+    for _ in range(EACH):
+        text = generator.expression()
+        theirs, ours = both.printed(text)
+        assert ours == theirs, text
+
+
+@pytest.mark.parametrize("step", [0, STEP])
+@pytest.mark.parametrize(
+    "text",
+    ["gauge", "gauge + on (job, instance) load", "rate(requests_total[5m])", "absent(gauge)",
+     "sum by (job) (max_over_time(gauge[20m] offset 5m))", "odd > 0", "timestamp(ended)",
+     "predict_linear(gauge[5m], 60)", "last_over_time(ended[20m])", "vector(1)"],
+)  # fmt: skip
+def test_samples_are_counted_as_prometheus_counts_them(both: Both, text: str, step: int) -> None:
+    theirs, ours = both.read(text, step)
+    assert ours == theirs
 
 
 def test_the_generator_leaves_no_word_of_the_language_out() -> None:
