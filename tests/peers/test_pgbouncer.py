@@ -2,71 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from stewardmon.demo.postgres import PostgresServer, free_port, unprivileged
+from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Reason, State
-from tests.support.peers import needs_peer, require
+from tests.support.peers import needs_peer
+from tests.support.pooler import pooling
 from tests.support.probing import asked, measured
 from tests.support.servers import LOOPBACK
 from tests.support.waiting import until
 
 pytestmark = needs_peer("pgbouncer")
 
-CONFIG = """
-[databases]
-app = host=127.0.0.1 port={server} dbname=steward user=steward password={password}
-gone = host=127.0.0.1 port={server} dbname=nowhere user=steward password={password}
-dead = host=127.0.0.1 port=1 dbname=steward user=steward password=x
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 1
-max_client_conn = 3
-server_login_retry = 1
-"""
-
 
 @pytest.fixture
 def pooler(postgres: PostgresServer) -> Iterator[str]:
     """The address of a pooler with one server connection and three client connections."""
-    port = free_port()
-    text = CONFIG.format(server=postgres.port, password=postgres.password, port=port)
-    # Root may not run it: it runs as the user that PostgreSQL does, who must reach the file.
-    account = unprivileged()
-    url = f"postgresql://steward@{LOOPBACK}:{port}"
-    with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
-        config = Path(folder) / "pgbouncer.ini"
-        config.write_text(text)
-        if account.uid is not None:
-            os.chown(folder, account.uid, -1)
-            os.chown(config, account.uid, -1)
-        process = subprocess.Popen(
-            [require("pgbouncer"), "-q", config],
-            user=account.uid,
-            group=account.gid,
-            extra_groups=None if account.uid is None else [],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            until(lambda: process.poll() is not None or _answers(url), what="pgbouncer to answer")
-            assert process.poll() is None
-            yield url
-        finally:
-            process.terminate()
-            process.wait(10)
+    place = f"host={LOOPBACK} port={postgres.port} user=steward password={postgres.password}"
+    databases = {
+        "app": f"{place} dbname=steward",
+        "gone": f"{place} dbname=nowhere",
+        "dead": f"host={LOOPBACK} port=1 dbname=steward user=steward password=x",
+    }
+    with pooling(databases, pool_size=1, clients=3) as url:
+        until(lambda: _answers(url), what="pgbouncer to answer")
+        yield url
 
 
 def _answers(url: str) -> bool:
