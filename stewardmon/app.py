@@ -420,7 +420,8 @@ class App:
         beat = self._supervisor.beat("housekeeping")
         while True:
             now_ms = milliseconds(self._clock.now())
-            self._series.trim(now_ms)
+            for _ in self._series.trimming(now_ms):
+                await self._clock.sleep(0)
             self._evaluating.evaluator.forget(now_ms - CHARTED_MS)
             now = self._clock.now()
             await self._ledger.tend(now=now)

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 # Apart, because it grows with the probes: whoever collects our own figures need not pay for it.
@@ -36,17 +42,6 @@ MISSED_TICKS: Final = Counter(
 )
 for _loop in ("watch", "evaluate"):
     MISSED_TICKS.labels(_loop)  # 0 is an answer; a missing series is none
-PROBES: Final = Counter(
-    "stewardmon_probes_total", "Probes asked, by probe, state and reason of the outcome.",
-    ["probe", "state", "reason"],
-    registry=REGISTRY,
-)  # fmt: skip
-PROBE_PAUSE: Final = Gauge(
-    "stewardmon_probe_interval_seconds",
-    "How far apart a probe's asks are now: its interval, widened by a budget or a refusal.",
-    ["probe"],
-    registry=REGISTRY,
-)
 SPARED: Final = Counter(
     "stewardmon_probe_spared_total",
     "Ticks at which a probe was not asked, because its target had asked to wait.",
@@ -174,6 +169,95 @@ CLOCK_OFFSET: Final = Gauge(
     registry=REGISTRY,
 )
 
+
+class _Family(Metric):
+    """A family whose samples are made while they are read: tens of thousands are never at once."""
+
+    def __init__(
+        self, name: str, about: str, kind: str, read: Callable[[], Iterator[Sample]]
+    ) -> None:
+        self._read = read
+        super().__init__(name, about, kind)
+
+    @property  # type: ignore[override]  # read once, in order: nobody asks for more of it
+    def samples(self) -> Iterator[Sample]:
+        return self._read()
+
+    @samples.setter
+    def samples(self, _: list[Sample]) -> None:
+        """Take no others: the client's own constructor sets an empty list."""
+
+
+class Outcomes(Collector):
+    """A counter by probe, state and reason.
+
+    The client's own takes a kilobyte a child, and a lock at every count; all counting here is done
+    on the event loop.
+    """
+
+    def __init__(self, name: str, about: str) -> None:
+        self._name = name
+        self._about = about
+        self._held: dict[tuple[str, str, str], int] = {}
+
+    def count(self, probe: str, state: str, reason: str) -> None:
+        """Count one outcome."""
+        key = (probe, state, reason)
+        self._held[key] = self._held.get(key, 0) + 1
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metric's name and help."""
+        yield CounterMetricFamily(self._name, self._about)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counts as Prometheus reads them."""
+        yield _Family(self._name, self._about, "counter", self._samples)
+
+    def _samples(self) -> Iterator[Sample]:
+        total = f"{self._name}_total"
+        for (probe, state, reason), count in list(self._held.items()):
+            yield Sample(total, {"probe": probe, "state": state, "reason": reason}, float(count))
+
+
+class Pauses(Collector):
+    """A gauge by probe, in seconds."""
+
+    def __init__(self, name: str, about: str) -> None:
+        self._name = name
+        self._about = about
+        self._held: dict[str, float] = {}
+
+    def set(self, probe: str, seconds: float) -> None:
+        """Show this number."""
+        self._held[probe] = seconds
+
+    def remove(self, probe: str) -> None:
+        """Show none any more."""
+        self._held.pop(probe, None)
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metric's name and help."""
+        yield GaugeMetricFamily(self._name, self._about)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the numbers as Prometheus reads them."""
+        yield _Family(self._name, self._about, "gauge", self._samples)
+
+    def _samples(self) -> Iterator[Sample]:
+        for probe, seconds in list(self._held.items()):
+            yield Sample(self._name, {"probe": probe}, seconds)
+
+
+PROBES: Final = Outcomes(
+    "stewardmon_probes", "Probes asked, by probe, state and reason of the outcome."
+)
+REGISTRY.register(PROBES)
+PROBE_PAUSE: Final = Pauses(
+    "stewardmon_probe_interval_seconds",
+    "How far apart a probe's asks are now: its interval, widened by a budget or a refusal.",
+)
+REGISTRY.register(PROBE_PAUSE)
+
 PHASE_LABELS: Final = ("probe", "phase")
 
 
@@ -190,21 +274,23 @@ class Phases(Collector):
         self._about = about
         self._edges = tuple(buckets)
         self._names = (*map(_edge, self._edges), "+Inf")
-        # By probe and phase: how many in each bucket, and beside them the sum of the seconds.
-        self._held: dict[str, dict[str, tuple[array[int], array[float]]]] = {}
+        self._width = len(self._names) + 1  # how many in each bucket, then the sum of the seconds
+        self._places: dict[str, int] = {}  # of phases: all probes have the same few
+        self._held: dict[str, array[float]] = {}
 
     def observe(self, probe: str, phases: Mapping[str, float]) -> None:
         """Count one ask's phases, in seconds."""
         held = self._held.get(probe)
         if held is None:
-            held = self._held[probe] = {}
+            held = self._held[probe] = array("d")
         for phase, seconds in phases.items():
-            known = held.get(phase)
-            if known is None:
-                counts = array("Q", bytes(8 * len(self._names)))
-                known = held[phase] = (counts, array("d", (0.0,)))
-            known[0][bisect_left(self._edges, seconds)] += 1
-            known[1][0] += seconds
+            place = self._places.get(phase)
+            if place is None:
+                place = self._places[phase] = len(self._places) * self._width
+            if len(held) <= place:
+                held.frombytes(bytes(8 * (place + self._width - len(held))))
+            held[place + bisect_left(self._edges, seconds)] += 1
+            held[place + self._width - 1] += seconds
 
     def keep(self, probes: Iterable[str]) -> None:
         """Forget all other probes."""
@@ -218,10 +304,13 @@ class Phases(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the histograms as Prometheus reads them."""
         family = HistogramMetricFamily(self._name, self._about, labels=PHASE_LABELS)
+        places = list(self._places.items())
         for probe, held in list(self._held.items()):
-            for phase, (counts, total) in list(held.items()):
-                heaped = zip(self._names, accumulate(counts), strict=True)
-                family.add_metric((probe, phase), list(heaped), total[0])
+            for phase, place in places:
+                *counts, total = held[place : place + self._width] or (0.0,)
+                if any(counts):
+                    heaped = zip(self._names, accumulate(counts), strict=True)
+                    family.add_metric((probe, phase), list(heaped), total)
         yield family
 
 

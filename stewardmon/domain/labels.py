@@ -23,21 +23,25 @@ class Labels(Mapping[str, str]):
     label sets are dictionary keys on every hot path.
     """
 
-    __slots__ = ("_fingerprint", "_hash", "_map", "_nameless", "pairs")
+    __slots__ = ("_fingerprint", "_hash", "_nameless", "pairs")
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         given = () if isinstance(labels, Mapping) else tuple(labels)
         known = {name: value for name, value in dict(given or labels).items() if value != ""}
         # Pairs that came as such are kept: the series of one probe share what identifies it.
         pairs = given if len(given) == len(known) else known.items()
+        # No dictionary beside them: of a handful of pairs the right one is soon found, and a
+        # dictionary takes more room than all the rest of a series' identity.
         self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(pairs))
-        self._map = known
         self._hash = hash(self.pairs)
         self._fingerprint = ""
         self._nameless: Labels | None = None
 
     def __getitem__(self, name: str) -> str:
-        return self._map[name]
+        for known, value in self.pairs:
+            if known == name:
+                return value
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self.pairs)
@@ -53,18 +57,21 @@ class Labels(Mapping[str, str]):
 
     def __repr__(self) -> str:
         inside = ", ".join(f'{name}="{value}"' for name, value in self.pairs if name != NAME)
-        return f"{self._map.get(NAME, '')}{{{inside}}}"
+        return f"{self.value(NAME)}{{{inside}}}"
 
     def value(self, name: str) -> str:
         """Return the label's value, empty where the label is missing."""
-        return self._map.get(name, "")
+        for known, value in self.pairs:
+            if known == name:
+                return value
+        return ""
 
     @property
     def nameless(self) -> Labels:
         """The set less the metric name and what else says what the value was (kept once made)."""
         known = self._nameless
         if known is None:
-            named = any(name in self._map for name in METADATA)
+            named = any(name in METADATA for name, _ in self.pairs)
             known = self.without(*METADATA) if named else self
             self._nameless = known
         return known
@@ -79,7 +86,7 @@ class Labels(Mapping[str, str]):
 
     def merged(self, other: Mapping[str, str]) -> Labels:
         """Return the set with `other` laid over it; an empty value there removes a label."""
-        return Labels({**self._map, **other})
+        return Labels({**dict(self.pairs), **other})
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that are the same in every process for equal sets."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import Final
 
 from stewardmon.domain.labels import Labels
 
@@ -75,13 +77,22 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
+_UNLABELLED: Final[Mapping[str, str]] = {}  # one for all: most measurements have no labels
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One number that a probe learned; the watch loop adds job, instance and probe."""
 
     name: str
     value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: _UNLABELLED)
+
+
+@lru_cache(maxsize=1024)
+def usual(name: str, value: float) -> Measurement:
+    """Return a measurement that many outcomes have in common: made once, and held once."""
+    return Measurement(name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

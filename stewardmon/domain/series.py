@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +21,11 @@ STALE_BITS: Final = 0x7FF0000000000002
 
 STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
 _STALE_BYTES: Final = struct.pack("<Q", STALE_BITS)
-_TRIM_AT_LEAST: Final = 256
+_TRIM_AT_LEAST: Final = 16
 """Columns are cut in steps, because cutting the front of an array moves the rest."""
+
+_TRIMMED_AT_ONCE: Final = 2000
+"""Series that are looked at in one step: about a millisecond."""
 
 DEFAULT_RETENTION_MS: Final = 6 * 60_000
 DEFAULT_MAX_SERIES: Final = 200_000
@@ -123,7 +126,7 @@ class SeriesStore:
         self.shed = 0
         self._dropped = 0
         self._series: dict[Labels, Series] = {}
-        self._index: dict[str, dict[str, dict[Labels, Series]]] = {}
+        self._index: dict[str, dict[str, list[Series]]] = {}
         self._versions: dict[str, int] = {}
         self._overflow = Series(Labels())
 
@@ -187,31 +190,37 @@ class SeriesStore:
 
     def select(self, matchers: Sequence[Matcher]) -> Sequence[Series]:
         """Return the series that meet every matcher, in the order in which they came."""
-        candidates = self._candidates(matchers)
-        rest: list[tuple[Matcher, dict[str, bool]]] = [
-            (matcher, {}) for matcher in matchers if not _indexed(matcher)
-        ]
+        fewest = self._candidates(matchers)
+        rest: list[tuple[Matcher, dict[str, bool]]] = [(matcher, {}) for matcher in matchers]
+        if not rest:
+            return list(fewest)
         return [
             series
-            for labels, series in candidates.items()
-            if all(_accepts(matcher, labels, known) for matcher, known in rest)
+            for series in fewest
+            if all(_accepts(matcher, series.labels, known) for matcher, known in rest)
         ]
 
     def trim(self, now_ms: int) -> int:
         """Forget what is older than the retention; drop ended series; return readings gone."""
+        return sum(self.trimming(now_ms))
+
+    def trimming(self, now_ms: int) -> Iterator[int]:
+        """Do the same step by step, and yield the readings that went: others get their turn."""
         gone = 0
-        ended: list[Series] = []
-        for series in self._series.values():
-            times = series.times
-            before = now_ms - self.held_ms(series.labels.value(NAME))
-            if not times or times[-1] <= before:
-                ended.append(series)
-            elif times[0] <= before and _worth_cutting(times, before):
-                gone += series.trim(before)
-        for series in ended:
-            gone += len(series.times)
-            self._forget(series)
-        return gone
+        for name, held in self._by_name():
+            before = now_ms - self.held_ms(name)
+            ended: list[Series] = []
+            for count, series in enumerate(held, 1):
+                times = series.times
+                if not times or times[-1] <= before:
+                    ended.append(series)
+                elif times[0] <= before and _worth_cutting(times, before):
+                    gone += series.trim(before)
+                if not count % _TRIMMED_AT_ONCE:
+                    yield gone
+                    gone = 0
+            gone += self._end([one for one in ended if not one.times or one.times[-1] <= before])
+        yield gone
 
     def label_names(self) -> list[str]:
         """Return every label name in use, sorted."""
@@ -229,22 +238,35 @@ class SeriesStore:
         series = Series(labels)
         self._series[labels] = series
         for name, value in labels.pairs:
-            self._index.setdefault(name, {}).setdefault(value, {})[labels] = series
+            self._index.setdefault(name, {}).setdefault(value, []).append(series)
         self._changed(labels)
         return series
 
-    def _forget(self, series: Series) -> None:
-        labels = series.labels
-        self._dropped += series.dropped
-        del self._series[labels]
-        for name, value in labels.pairs:
-            values = self._index[name]
-            del values[value][labels]
-            if not values[value]:
-                del values[value]
-            if not values:
+    def _by_name(self) -> Iterator[tuple[str, Sequence[Series]]]:
+        """Yield the series of each metric as they stand when its turn comes."""
+        names = self._index.get(NAME, {})
+        for name in list(names):
+            yield name, tuple(names.get(name, ()))
+        if sum(map(len, names.values())) < len(self._series):
+            yield "", [one for one in self._series.values() if not one.labels.value(NAME)]
+
+    def _end(self, ended: Sequence[Series]) -> int:
+        """Drop series; return how many readings went with them."""
+        gone = frozenset(map(id, ended))
+        for pair in {pair for series in ended for pair in series.labels.pairs}:
+            name, value = pair
+            left = [one for one in self._index[name][value] if id(one) not in gone]
+            if left:
+                self._index[name][value] = left
+                continue
+            del self._index[name][value]
+            if not self._index[name]:
                 del self._index[name]
-        self._changed(labels)
+        for series in ended:
+            self._dropped += series.dropped
+            del self._series[series.labels]
+            self._changed(series.labels)
+        return sum(len(series.times) for series in ended)
 
     def _changed(self, labels: Labels) -> None:
         versions = self._versions
@@ -253,24 +275,14 @@ class SeriesStore:
         if name:
             versions[name] = versions.get(name, 0) + 1
 
-    def _candidates(self, matchers: Sequence[Matcher]) -> dict[Labels, Series]:
-        """Return the smallest indexed set that holds every match, met by all equality matchers."""
+    def _candidates(self, matchers: Sequence[Matcher]) -> Collection[Series]:
+        """Return the smallest indexed set that holds every match."""
         sets = [
-            self._index.get(matcher.name, {}).get(matcher.text, {})
+            self._index.get(matcher.name, {}).get(matcher.text, ())
             for matcher in matchers
             if _indexed(matcher)
         ]
-        if not sets:
-            return self._series
-        sets.sort(key=len)
-        first, rest = sets[0], sets[1:]
-        if not rest:
-            return first
-        return {
-            labels: series
-            for labels, series in first.items()
-            if all(labels in other for other in rest)
-        }
+        return min(sets, key=len) if sets else self._series.values()
 
 
 def _indexed(matcher: Matcher) -> bool:

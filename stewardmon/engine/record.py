@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 FLUSH_EVERY: Final = 5.0  # seconds of samples that a crash may cost
 PENDING_LIMIT: Final = 500_000  # samples kept while the history cannot be written
+WRITTEN_AT_ONCE: Final = 20_000  # samples: what the event loop sorts by series in some milliseconds
 PRUNE_EVERY: Final = timedelta(hours=1)
 
 
@@ -51,17 +53,18 @@ class Recorder:
         self._history = history
         self._clock = clock
         self._beat = beat
-        self._pending: dict[Labels, list[tuple[int, float]]] = defaultdict(list)
-        self._count = 0
+        self._pending = _Pending()
         self._failing = False
 
     def take(self, labels: Labels, at_ms: int, value: float) -> None:
         """Remember one sample for the next batch; shed and counted when too many wait."""
-        if self._count >= PENDING_LIMIT:
+        pending = self._pending
+        if len(pending.values) >= PENDING_LIMIT:
             metrics.SHED.labels("history").inc()
             return
-        self._pending[labels].append((at_ms, value))
-        self._count += 1
+        pending.labels.append(labels)
+        pending.times.append(at_ms)
+        pending.values.append(value)
 
     async def run(self) -> None:
         """Run until cancelled, then write what is left."""
@@ -78,20 +81,20 @@ class Recorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write the batch; one that cannot be written is tried again with the next."""
-        if not self._pending:
-            return
-        batch, count = self._pending, self._count
-        self._pending, self._count = defaultdict(list), 0
-        try:
-            await self._history.write(list(batch.items()))
-        except StoreError as error:
-            metrics.STORE_ERRORS.inc()
-            if not self._failing:
-                log.error("history_failing", error=str(error))
-            self._failing = True
-            self._put_back(batch, count)
-        else:
+        """Write what has come; what cannot be written is tried again with the next."""
+        left = len(self._pending.values)
+        while left > 0:
+            part = self._pending.taken(WRITTEN_AT_ONCE)
+            left -= WRITTEN_AT_ONCE
+            try:
+                await self._history.write(part.by_series())
+            except StoreError as error:
+                metrics.STORE_ERRORS.inc()
+                if not self._failing:
+                    log.error("history_failing", error=str(error))
+                self._failing = True
+                self._pending = part.before(self._pending)
+                return
             self._failing = False
 
     async def refill(self, series: SeriesStore) -> int:
@@ -145,8 +148,35 @@ class Recorder:
         except StoreError as error:
             log.error("history_prune_failed", error=str(error))
 
-    def _put_back(self, batch: dict[Labels, list[tuple[int, float]]], count: int) -> None:
-        for labels, points in self._pending.items():
-            batch[labels] = [*batch.get(labels, []), *points]
-        self._pending = defaultdict(list, batch)
-        self._count += count
+
+class _Pending:
+    """Samples in the order in which they came, in three columns: 24 bytes each."""
+
+    def __init__(self) -> None:
+        self.labels: list[Labels] = []
+        self.times: array[int] = array("q")
+        self.values: array[float] = array("d")
+
+    def taken(self, count: int) -> _Pending:
+        """Take the oldest out and return them."""
+        part = _Pending()
+        for mine, theirs in zip(self._columns(), part._columns(), strict=True):
+            theirs.extend(mine[:count])
+            del mine[:count]
+        return part
+
+    def before(self, newer: _Pending) -> _Pending:
+        """Return these with newer ones behind them."""
+        for mine, theirs in zip(self._columns(), newer._columns(), strict=True):
+            mine.extend(theirs)
+        return self
+
+    def by_series(self) -> list[tuple[Labels, list[tuple[int, float]]]]:
+        """Return the points of each series."""
+        found: dict[Labels, list[tuple[int, float]]] = defaultdict(list)
+        for labels, at_ms, value in zip(self.labels, self.times, self.values, strict=True):
+            found[labels].append((at_ms, value))
+        return list(found.items())
+
+    def _columns(self) -> tuple[list[Any], array[Any], array[Any]]:
+        return self.labels, self.times, self.values

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from stewardmon import metrics
@@ -19,11 +20,13 @@ from stewardmon.ports import Clock, Probe, ProbeSpec
 from stewardmon.probes.asking import ask
 from stewardmon.schedule import Schedule, Tick
 
+Keys = tuple[object, ...]
 Answer = asyncio.Task[tuple[Outcome, datetime]]
 NO_ANSWERS: Final[Mapping[str, Answer]] = {}
 # A state may take minutes to open, and another process may lead for days: that is no answer then.
 NEWS: Final = timedelta(seconds=10)
 IDLE: Final = 1.0  # seconds between signs of life where nothing is due
+SHAPES: Final = 1000  # sets of series that are remembered as such
 # Asks that fall due within these seconds begin together: hundreds a second cost a fifth less so.
 TOGETHER: Final = 0.01
 # What asking again at once could change: not what we are, have or may.
@@ -48,13 +51,13 @@ class Observations:
         self.latest: dict[str, Seen] = {}
         self.listeners: list[Callable[[Seen], None]] = []
         self._shown: dict[str, _Shape] = {}
-        self._names: dict[str, tuple[str, str]] = {}
+        self._keys: dict[Keys, Keys] = {}
 
     def record(self, spec: ProbeSpec, outcome: Outcome, *, at: datetime) -> None:
         """Append the outcome's samples; series that it no longer has end at once."""
         at_ms = milliseconds(at)
         samples = _samples(outcome)
-        keys = [(name, *extra.items()) if extra else name for name, _, extra in samples]
+        keys = tuple((name, *extra.items()) if extra else name for name, _, extra in samples)
         before = self._shown.get(spec.name)
         if before is not None and before.keys == keys and before.spec is spec:
             labelled = before.labelled  # what nearly every outcome does: the same series again
@@ -63,7 +66,7 @@ class Observations:
             if before is not None:
                 for labels in set(before.labelled).difference(labelled):
                     self._tape.mark_stale(labels, at_ms)
-            self._shown[spec.name] = _Shape(spec=spec, keys=keys, labelled=labelled)
+            self._shown[spec.name] = _Shape(spec=spec, keys=self._same(keys), labelled=labelled)
         for labels, (_, value, _) in zip(labelled, samples, strict=True):
             self._tape.append(labels, at_ms, value)
         seen = Seen(spec=spec, outcome=outcome, at=at)
@@ -79,20 +82,37 @@ class Observations:
                 self._tape.mark_stale(labels, milliseconds(at))
             self.latest.pop(name, None)
 
+    def _same(self, keys: Keys) -> Keys:
+        """Return equal keys that another probe has already: thousands are alike."""
+        if len(self._keys) > SHAPES:
+            self._keys.clear()
+        return self._keys.setdefault(keys, keys)
+
     def _labelled(self, spec: ProbeSpec, samples: Sequence[Sampled]) -> list[Labels]:
         """Return the samples' label sets; what they have in common is held once."""
-        common = [("job", spec.job), ("instance", spec.instance), ("probe", spec.name)]
+        own = {"job": spec.job, "instance": spec.instance, "probe": spec.name, **spec.labels}
+        common = dict(zip(own, own.items(), strict=True))
         found = []
         for name, _, extra in samples:
-            named = self._names.setdefault(name, (NAME, name))
-            if extra or spec.labels:
-                # Figures that a job pushed may be another job's: the app's memory is the app's.
-                mine = {"job": spec.job, "instance": spec.instance, "probe": spec.name}
-                mine["job"] = extra.get("job", spec.job)
-                found.append(Labels({NAME: name, **extra, **mine, **spec.labels}))
+            if extra:
+                whole = {NAME: name, **extra, **own}
+                if "job" not in spec.labels:
+                    # Figures that a job pushed may be another's: the app's memory is the app's.
+                    whole["job"] = extra.get("job", spec.job)
+                pairs = [
+                    common[key] if own.get(key) == value else _pair(key, value)
+                    for key, value in whole.items()
+                ]
             else:
-                found.append(Labels([named, *common]))
+                pairs = [_pair(NAME, name), *common.values()]
+            found.append(Labels(pairs))
         return found
+
+
+@lru_cache(maxsize=1024)
+def _pair(name: str, value: str) -> tuple[str, str]:
+    """Return a label that the series of many probes have, held once for all of them."""
+    return name, value
 
 
 Sampled = tuple[str, float, Mapping[str, str]]
@@ -103,7 +123,7 @@ class _Shape:
     """Which series a probe's last outcome had: by name and own labels, and their whole sets."""
 
     spec: ProbeSpec
-    keys: Sequence[object]
+    keys: Keys
     labelled: Sequence[Labels]
 
 
@@ -202,7 +222,7 @@ class Watch:
 
     def _intervals(self) -> dict[str, float]:
         for name in self.targets:
-            metrics.PROBE_PAUSE.labels(name).set(self.pause(name).total_seconds())
+            metrics.PROBE_PAUSE.set(name, self.pause(name).total_seconds())
         return {name: one.spec.every.total_seconds() for name, one in self.targets.items()}
 
     def pause(self, name: str) -> timedelta:
@@ -240,7 +260,7 @@ class Watch:
         if self.targets.get(spec.name) is not target:
             return  # a reload took it away while it was asked
         self._wait_as_asked(spec, outcome)
-        metrics.PROBES.labels(spec.name, outcome.state.value, outcome.reason.value).inc()
+        metrics.PROBES.count(spec.name, outcome.state.value, outcome.reason.value)
         self._observations.record(spec, outcome, at=at)
         now = self._clock.monotonic()
         for name, seconds in self._between.after(spec, outcome, now=now).items():
@@ -260,7 +280,7 @@ class Watch:
             self._waits[spec.name] = _Wait(until, lasts, refusals)
         elif before is None:
             return
-        metrics.PROBE_PAUSE.labels(spec.name).set(self.pause(spec.name).total_seconds())
+        metrics.PROBE_PAUSE.set(spec.name, self.pause(spec.name).total_seconds())
 
     async def _answer(self, target: Target) -> tuple[Outcome, datetime]:
         """Return an outcome and when it came: the first ask's, where that is still news."""

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Protocol
 from pydantic import AfterValidator, ByteSize, Field, FilePath
 
 from stewardmon.domain import ratelimit
-from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State, usual
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
 from stewardmon.probes.certificates import context
@@ -120,7 +120,7 @@ class HttpProbe:
             *_asked_to_wait(reply, now=now),
         )
         regex = any(one.reason is Reason.BODY for one in complaints)
-        measurements = (*measured, Measurement("probe_failed_due_to_regex", float(regex)))
+        measurements = (*measured, usual("probe_failed_due_to_regex", float(regex)))
         if complaints:
             return _complained(complaints, progress, measurements)
         return Outcome(
@@ -208,13 +208,13 @@ def measure(
     """Return what blackbox_exporter shows of an HTTP probe, under its names."""
     length = reply.headers.get("content-length", "")
     return (
-        Measurement("probe_http_status_code", float(reply.status)),
-        Measurement("probe_http_version", float(reply.version or 0)),
-        Measurement("probe_http_content_length", float(length) if length.isdecimal() else -1.0),
-        Measurement("probe_http_uncompressed_body_length", float(uncompressed)),
-        Measurement("probe_http_redirects", float(redirects)),
-        Measurement("probe_http_ssl", float(reply.certificates is not None)),
-        Measurement("probe_ip_protocol", 6.0 if ":" in reply.address else 4.0),
+        usual("probe_http_status_code", float(reply.status)),
+        usual("probe_http_version", float(reply.version or 0)),
+        usual("probe_http_content_length", float(length) if length.isdecimal() else -1.0),
+        usual("probe_http_uncompressed_body_length", float(uncompressed)),
+        usual("probe_http_redirects", float(redirects)),
+        usual("probe_http_ssl", float(reply.certificates is not None)),
+        usual("probe_ip_protocol", 6.0 if ":" in reply.address else 4.0),
         Measurement("probe_dns_lookup_time_seconds", progress.phases["resolve"]),
         *progress.timed(),
         *_certified(reply),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from time import perf_counter
 from typing import Final
 
@@ -63,8 +65,14 @@ class Progress:
     def timed(self) -> list[Measurement]:
         """Return the phases so far as measurements."""
         series = self._series
-        return [Measurement(series, took, {"phase": name}) for name, took in self.cut().items()]
+        return [Measurement(series, took, _labelled(name)) for name, took in self.cut().items()]
 
     def measurements(self) -> tuple[Measurement, ...]:
         """Return all that may be said of an ask that gets no further than this."""
         return (*self._known, *self.timed())
+
+
+@cache
+def _labelled(phase: str) -> Mapping[str, str]:
+    """Return the labels of a phase's measurement, the same object every time: phases are few."""
+    return {"phase": phase}
