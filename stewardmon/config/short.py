@@ -96,6 +96,7 @@ def _rule(node: Entries, source: Source, words: language.Vocabulary) -> AlertRul
         comparison=compiled.comparison,
         threshold=compiled.threshold,
         unit=compiled.unit,
+        window=compiled.window,
         source=source.at(node.place),
     )
 

@@ -47,6 +47,7 @@ class AlertRule:
     comparison: str | None = None
     threshold: float | None = None
     unit: str = ""
+    window: timedelta | None = None
     source: str = ""
     twin: int = 0
 

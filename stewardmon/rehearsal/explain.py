@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
 
 from stewardmon.config import Config
-from stewardmon.domain.condition import compile_condition
 from stewardmon.domain.display import format_value
 from stewardmon.domain.quantity import format_duration
-from stewardmon.domain.rule import AlertRule, RecordingRule
-from stewardmon.errors import ExpressionError
+from stewardmon.domain.rule import AlertRule, NoData, RecordingRule
 from stewardmon.promql import plan
 
 Read = Callable[[str], str]
+
+_NO_DATA: Final = {NoData.ALERT: "fires it", NoData.RESOLVE: "resolves it"}
 
 
 def explain(config: Config, *, read: Read | None = None) -> Iterator[str]:
@@ -40,6 +42,8 @@ def _rule(rule: AlertRule | RecordingRule, read: Read | None) -> Iterator[str]:
     yield f"  window     {_window(rule)}"
     keep = f", keeps firing for {format_duration(rule.keep_firing_for)}"
     yield f"  for        {format_duration(rule.hold)}{keep if rule.keep_firing_for else ''}"
+    if rule.condition and rule.no_data is not NoData.KEEP:
+        yield f"  no data    {_NO_DATA[rule.no_data]}"
     yield f"  severity   {rule.severity}"
     if rule.depends_on:
         yield f"  quiet if   {', '.join(rule.depends_on)} explains it"
@@ -51,12 +55,6 @@ def _rule(rule: AlertRule | RecordingRule, read: Read | None) -> Iterator[str]:
 
 def _window(rule: AlertRule) -> str:
     """Return the window of a short condition, else how far back the expression looks."""
-    if rule.condition:
-        try:
-            window = compile_condition(rule.condition, duration=rule.hold).window
-        except ExpressionError:
-            window = None  # it uses a word of the file's own vocabulary
-        if window is not None:
-            return format_duration(window) if window else "the newest sample"
-    reach = plan(rule.expr).longest_range_ms
-    return f"{reach / 1000:g} s"
+    if rule.window is not None:
+        return format_duration(rule.window) if rule.window else "the newest sample"
+    return format_duration(timedelta(milliseconds=plan(rule.expr).longest_range_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import yaml
 from click.testing import CliRunner
 
 from stewardmon.cli import stewardmon
+from stewardmon.domain.vocabulary import BUILT_IN
 from tests.support.peers import needs_peer, promtool
+from tests.support.short_rules import rules_of
 
 pytestmark = needs_peer("promtool")
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,17 @@ def _export(folder: Path, rules: Path) -> Path:
 def test_promtool_accepts_the_export(tmp_path: Path) -> None:
     said = promtool("check", "rules", _export(tmp_path, RULES))
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_promtool_accepts_every_word_with_everything_beside_it(tmp_path: Path) -> None:
+    rules: list[dict[str, Any]] = [{"name": "Another", "condition": "db_connection_failed"}]
+    rules += [rule for word in BUILT_IN for rule in rules_of(word)]
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "alerts.yml").write_text(json.dumps({"alerts": rules}))
+    said = promtool("check", "rules", _export(tmp_path, folder))
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert f"{len(rules)} rules found" in said.stdout
 
 
 def test_promtool_sees_the_alerts_that_we_see(tmp_path: Path) -> None:
