@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from stewardmon.channels import KINDS as CHANNEL_KINDS
 from stewardmon.cli import VERBS, stewardmon
 from stewardmon.config.alerts import load_rule_file
-from stewardmon.domain.runbooks import RUNBOOKS
+from stewardmon.domain.rule import AlertRule
+from stewardmon.domain.runbooks import RUNBOOKS, topic
 from stewardmon.probes import KINDS as PROBE_KINDS
 from stewardmon.rehearsal.preflight import NAMES as CHECK_LISTS
 
@@ -87,6 +88,32 @@ def test_the_table_has_51_rows_and_each_says_how_it_stands() -> None:
         assert system, number
         assert state.startswith(_STATES), (number, state)
         assert bool(shown_by) != state.startswith("not yet"), (number, "nothing shows it")
+
+
+def test_what_is_watched_names_what_watches_it_and_what_is_on_request_a_command() -> None:
+    for number, _, shown_by, state in _ROWS:
+        words = re.findall(r"`([^`]+)`", shown_by)
+        watching = {one for one in words if one in {*PROBE_KINDS, *RUNBOOKS}}
+        rules = re.findall(r"\*([^*]+)\*", shown_by)
+        commands = [one for one in words if one.startswith("stewardmon ")]
+        if "watched" in state:
+            own = [one for one in commands if one.split()[1] in ("report", "oncall", "check")]
+            assert watching or rules or own, (number, "nothing watches it")
+        if "on request" in state:
+            assert commands, (number, "no command shows it")
+
+
+def test_a_rule_pages_for_the_runbook_whose_row_names_it() -> None:
+    topics = {
+        rule.name: topic(dict(rule.annotations).get("runbook", ""), rule.expr)
+        for group in load_rule_file(RULES).groups
+        for rule in group.rules
+        if isinstance(rule, AlertRule)
+    }
+    for _, _, shown_by, _ in _ROWS:
+        for runbook in re.findall(r"evidence for the runbook `([^`]+)`", shown_by):
+            for name in re.findall(r"\*([^*]+)\*", shown_by):
+                assert topics[name] == runbook, (runbook, name)
 
 
 def test_every_rule_of_the_table_is_shipped() -> None:
