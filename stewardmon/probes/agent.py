@@ -27,7 +27,7 @@ from stewardmon.probes.exchange import request, streaming
 from stewardmon.probes.expect import Path
 from stewardmon.probes.failure import Failure
 from stewardmon.probes.jsonpath import parse_path
-from stewardmon.probes.postgres import DatabaseUrl
+from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, failed

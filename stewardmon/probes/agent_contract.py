@@ -21,7 +21,7 @@ from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.agent_question import PATH, TOKENS, nonce, post
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.failure import Failure
-from stewardmon.probes.postgres import DatabaseUrl
+from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session as database_session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.progress import Progress

@@ -16,9 +16,9 @@ from stewardmon.domain.redact import excerpt
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.failure import Failure
-from stewardmon.probes.postgres import DatabaseUrl
 from stewardmon.probes.postgres_checks.app import agent_traffic
 from stewardmon.probes.postgres_checks.check import CheckSettings
+from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.progress import Progress

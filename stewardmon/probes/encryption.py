@@ -11,7 +11,6 @@ column}.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from psycopg import sql
@@ -19,13 +18,12 @@ from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
-from stewardmon.probes.postgres_session import session
-from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
+from stewardmon.probes.postgres_session import Session
+from stewardmon.probes.postgres_url import shown
 from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import summed
-from stewardmon.settings import Duration, Settings
+from stewardmon.settings import Settings
 
 # A random IV of 12 bytes and more fills these characters in hex and base64, whatever header of a
 # few bytes stands before it; two values that share them by chance do not happen.
@@ -71,18 +69,11 @@ class EncryptedColumn(Settings):
         )
 
 
-class EncryptionSettings(Settings):
+class EncryptionSettings(DatabaseSettings):
     """Which columns are encrypted; at most `rows` values of each are read."""
 
-    url: DatabaseUrl
     columns: tuple[EncryptedColumn, ...] = Field(min_length=1, max_length=20)
     rows: int = Field(default=10_000, ge=2, le=1_000_000)
-    statement_timeout: Duration = timedelta(seconds=3)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Return what libpq takes; it holds the password."""
-        return parse_conninfo(self.url.get_secret_value())
 
 
 class EncryptionProbe:
@@ -91,24 +82,18 @@ class EncryptionProbe:
     def __init__(self, settings: EncryptionSettings) -> None:
         self.settings = settings
         self.progress = Progress(series=PHASES)
-        self._parameters = settings.parameters
 
     async def ask(self) -> Outcome:
         """Ask once; fewer than two values of a column show nothing."""
-        progress = self.progress = Progress(series=PHASES)
+        self.progress = Progress(series=PHASES)
+        return await read(self.settings, self.progress, self._rows, self._told)
+
+    async def _rows(self, talk: Session) -> list[tuple[EncryptedColumn, dict[str, Any]]]:
         settings = self.settings
-        try:
-            async with session(
-                self._parameters,
-                progress,
-                statement_timeout=settings.statement_timeout,
-                read_only=True,
-            ) as talk:
-                found = [
-                    (one, await talk.row(one.query(settings.rows))) for one in settings.columns
-                ]
-        except Failure as failure:
-            return failed(failure, progress)
+        return [(one, await talk.row(one.query(settings.rows))) for one in settings.columns]
+
+    def _told(self, found: list[tuple[EncryptedColumn, dict[str, Any]]]) -> Outcome:
+        progress = self.progress
         lines = tuple(line for one, row in found for line in _lines(one, row))
         few = tuple(
             f"{one.table}.{one.column} was not seen: it holds fewer than two values"

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from time import perf_counter
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import AfterValidator, ByteSize, Field
+from pydantic import ByteSize, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.failure import Failure
+from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, failed
 from stewardmon.probes.postgres_session import Session, session
-from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.postgres_url import shown
 from stewardmon.probes.progress import Progress
-from stewardmon.settings import Duration, Secret, Settings
 
 DOWN: Final = Measurement("pg_up", 0.0)
-PHASES: Final = "stewardmon_pg_duration_seconds"
 UP: Final = Measurement("pg_up", 1.0)
 
 # pg_stat_activity.state (PostgreSQL documentation, table 27.3).
@@ -63,15 +61,7 @@ _COUNTERS: Final = (
 )
 
 
-def _conninfo(value: Secret) -> Secret:
-    parse_conninfo(value.get_secret_value())
-    return value
-
-
-DatabaseUrl = Annotated[Secret, AfterValidator(_conninfo)]
-
-
-class PostgresSettings(Settings):
+class PostgresSettings(DatabaseSettings):
     """Where the database is, and what is normal there.
 
     `read_only: true` is for a replica, or a role that may only read; elsewhere a database that
@@ -79,17 +69,9 @@ class PostgresSettings(Settings):
     database may grow (the disk that the plan includes): SQL cannot tell.
     """
 
-    url: DatabaseUrl
     read_only: bool = False
     figures: bool = True
     capacity: ByteSize | None = Field(default=None, gt=0)
-    statement_timeout: Duration = timedelta(seconds=3)
-    lock_timeout: Duration = timedelta(milliseconds=500)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Return what libpq takes; it holds the password."""
-        return parse_conninfo(self.url.get_secret_value())
 
 
 class PostgresProbe:
@@ -193,17 +175,6 @@ def _capacity(row: Mapping[str, Any], capacity: int | None) -> Iterator[Measurem
     if row and capacity is not None:
         database = {"datname": str(row["datname"])}
         yield Measurement("stewardmon_pg_capacity_bytes", float(capacity), database)
-
-
-def failed(failure: Failure, progress: Progress) -> Outcome:
-    """Return the outcome of a conversation that came to nothing."""
-    return Outcome(
-        state=failure.state,
-        reason=failure.reason,
-        detail=failure.detail,
-        phases=progress.cut(),
-        measurements=progress.measurements(),
-    )
 
 
 def _version(number: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -11,14 +10,13 @@ from pydantic import AfterValidator
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.failure import Failure
-from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
 from stewardmon.probes.postgres_checks import CHECKS
 from stewardmon.probes.postgres_checks.check import CheckSettings, Found
 from stewardmon.probes.postgres_evidence import testify
-from stewardmon.probes.postgres_session import Session, session
-from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
+from stewardmon.probes.postgres_session import Session
+from stewardmon.probes.postgres_url import shown
 from stewardmon.probes.progress import Progress
-from stewardmon.settings import Duration
 
 # What one check meets without it saying anything of the others.
 _CHECKS_OWN: Final = frozenset(
@@ -34,18 +32,10 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class DepthSettings(CheckSettings):
+class DepthSettings(CheckSettings, DatabaseSettings):
     """Which database, and which of the checks; all of them where none is named."""
 
-    url: DatabaseUrl
     checks: Annotated[tuple[str, ...], AfterValidator(_known)] = tuple(CHECKS)
-    statement_timeout: Duration = timedelta(seconds=3)
-    lock_timeout: Duration = timedelta(milliseconds=500)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Return what libpq takes; it holds the password."""
-        return parse_conninfo(self.url.get_secret_value())
 
 
 class DepthProbe:
@@ -54,31 +44,23 @@ class DepthProbe:
     def __init__(self, settings: DepthSettings) -> None:
         self.settings = settings
         self.progress = Progress(series=PHASES)
-        self._parameters = settings.parameters
 
     async def ask(self) -> Outcome:
         """Ask once: degraded where something was found, up where nothing was."""
         progress = self.progress = Progress(series=PHASES)
-        settings = self.settings
-        try:
-            async with session(
-                self._parameters,
-                progress,
-                statement_timeout=settings.statement_timeout,
-                lock_timeout=settings.lock_timeout,
-                read_only=True,
-            ) as talk:
-                found = {name: await self._check(talk, name) for name in settings.checks}
-        except Failure as failure:
-            return failed(failure, progress)
-        return _outcome(found, progress)
+        return await read(
+            self.settings, progress, self._checked, lambda found: _outcome(found, progress)
+        )
 
     async def testify(self, topic: str) -> tuple[str, ...]:
         """Return what the database says of itself now, for a page."""
-        return await testify(self._parameters, topic)
+        return await testify(self.settings.parameters, topic)
 
     async def close(self) -> None:
         """Nothing is kept between asks."""
+
+    async def _checked(self, talk: Session) -> dict[str, Found | Failure]:
+        return {name: await self._check(talk, name) for name in self.settings.checks}
 
     async def _check(self, talk: Session, name: str) -> Found | Failure:
         """Return what one check found; its failure leaves the others their transaction."""

@@ -13,12 +13,10 @@ from pydantic import AfterValidator, Field
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.condition import Condition, Expected
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.postgres import PHASES, DatabaseUrl, failed
-from stewardmon.probes.postgres_session import session
-from stewardmon.probes.postgres_url import parse_conninfo, shown
+from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
+from stewardmon.probes.postgres_session import Session
+from stewardmon.probes.postgres_url import shown
 from stewardmon.probes.progress import Progress
-from stewardmon.settings import Duration, Settings
 
 _CURSOR: Final = "stewardmon_rows"
 _MOST_ROWS: Final = 10_000
@@ -35,7 +33,7 @@ def _one_statement(query: str) -> str:
     return text
 
 
-class QuerySettings(Settings):
+class QuerySettings(DatabaseSettings):
     """A query, and what its answer must be.
 
     `expect` holds conditions for columns, met by every row; `rows` one for the number of rows.
@@ -43,18 +41,10 @@ class QuerySettings(Settings):
     are read.
     """
 
-    url: DatabaseUrl
     query: Annotated[str, AfterValidator(_one_statement)]
     expect: Mapping[str, Expected] = Field(default_factory=dict)
     rows: Expected | None = None
     row_cap: int = Field(default=1000, ge=1, le=_MOST_ROWS)
-    statement_timeout: Duration = timedelta(seconds=3)
-    lock_timeout: Duration = timedelta(milliseconds=500)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Return what libpq takes; it holds the password."""
-        return parse_conninfo(self.url.get_secret_value())
 
 
 class QueryProbe:
@@ -63,26 +53,21 @@ class QueryProbe:
     def __init__(self, settings: QuerySettings) -> None:
         self.settings = settings
         self.progress = Progress(series=PHASES)
-        self._parameters = settings.parameters
 
     async def ask(self) -> Outcome:
         """Ask once; the transaction is read-only and rolled back."""
         progress = self.progress = Progress(series=PHASES)
-        settings = self.settings
-        try:
-            async with session(
-                self._parameters,
-                progress,
-                statement_timeout=settings.statement_timeout,
-                lock_timeout=settings.lock_timeout,
-                read_only=True,
-            ) as talk:
-                # A cursor, so that a million rows stay where they are.
-                await talk.rows(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {settings.query}")
-                found = await talk.rows(f"FETCH {settings.row_cap} FROM {_CURSOR}")
-        except Failure as failure:
-            return failed(failure, progress)
-        return _judged(settings, found, progress)
+        return await read(
+            self.settings,
+            progress,
+            self._rows,
+            lambda found: _judged(self.settings, found, progress),
+        )
+
+    async def _rows(self, talk: Session) -> list[dict[str, Any]]:
+        """Return the rows up to the cap: by a cursor, so that a million stay where they are."""
+        await talk.rows(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {self.settings.query}")
+        return await talk.rows(f"FETCH {self.settings.row_cap} FROM {_CURSOR}")
 
     async def close(self) -> None:
         """Nothing is kept between asks."""

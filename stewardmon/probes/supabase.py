@@ -22,7 +22,7 @@ from stewardmon.ports import Context, Kind
 from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import HeaderValue
-from stewardmon.probes.postgres import DatabaseUrl
+from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.progress import Progress
