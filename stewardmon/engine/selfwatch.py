@@ -66,11 +66,12 @@ class SelfWatch:
             self._tape.mark_stale(former[key], at_ms)
 
     def _values(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        extra = self._extra()  # first: what it finds out it sets in the registry too
         for family in metrics.REGISTRY.collect():
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     yield sample.name, sample.labels, sample.value
-        for (name, label, of), value in self._extra().items():
+        for (name, label, of), value in extra.items():
             yield name, {label: of}, value
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 from stewardmon.domain.outcome import Outcome, Reason, State
-from tests.support.daemon import ALERTS, Daemon, running
+from tests.support.daemon import ALERTS, Daemon
+from tests.support.unhurried import calm, calmed
 
 SHIPPED = yaml.safe_load((Path(__file__).parents[2] / "rules/alerts.yml").read_text())
 BURNS = [one for one in SHIPPED["alerts"] if one["name"].startswith("Error Budget")]
@@ -19,7 +20,9 @@ def rules() -> str:
     known = {one["name"] for one in (*alerts, *BURNS)}
     for burn in BURNS:
         burn["depends_on"] = [name for name in burn["depends_on"] if name in known]
-    return yaml.safe_dump({"vocabulary": SHIPPED["vocabulary"], "alerts": [*alerts, *BURNS]})
+    return calmed(
+        yaml.safe_dump({"vocabulary": SHIPPED["vocabulary"], "alerts": [*alerts, *BURNS]})
+    )
 
 
 def titles(daemon: Daemon) -> set[str]:
@@ -27,7 +30,7 @@ def titles(daemon: Daemon) -> set[str]:
 
 
 async def test_the_first_outage_after_an_installation_pages_once_and_is_over() -> None:
-    async with running(alerts=rules()) as daemon:
+    async with calm(alerts=rules()) as daemon:
         await daemon.after(minutes=4)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=6)
@@ -38,7 +41,7 @@ async def test_the_first_outage_after_an_installation_pages_once_and_is_over() -
 
 
 async def test_the_echo_of_an_outage_pages_nobody() -> None:
-    async with running(alerts=rules()) as daemon:
+    async with calm(alerts=rules()) as daemon:
         await daemon.after(minutes=80)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=50)
@@ -48,7 +51,7 @@ async def test_the_echo_of_an_outage_pages_nobody() -> None:
 
 
 async def test_what_stays_under_the_threshold_and_goes_on_pages_by_the_budget() -> None:
-    async with running(alerts=rules()) as daemon:
+    async with calm(alerts=rules()) as daemon:
         await daemon.after(minutes=60)
         down = Outcome(state=State.DOWN, reason=Reason.STATUS, detail="500")
         for _ in range(9):  # three minutes in ten: never a minute of it in a row

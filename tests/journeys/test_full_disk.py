@@ -7,6 +7,7 @@ from stewardmon.domain.notification import DeliveryState
 from stewardmon.errors import DeliveryError
 from tests.support.daemon import Daemon, running
 from tests.support.failing import FailingStore
+from tests.support.unhurried import calm
 
 OURS = "StewardmonStoreFailing"
 
@@ -17,14 +18,14 @@ def about(daemon: Daemon, title: str) -> list[str]:
 
 async def test_an_outage_pages_climbs_and_ends_without_a_disk() -> None:
     store = FailingStore()
-    async with running(store=store) as daemon:
-        await daemon.after(seconds=10)
+    async with calm(store=store) as daemon:
+        await daemon.after(seconds=20)
         store.full = True
         daemon.platform.database.goes_down()
         await daemon.after(minutes=32)
         assert about(daemon, "Database") == ["page dev-a", "escalated senior"]
         daemon.platform.database.comes_back()
-        await daemon.after(seconds=5)
+        await daemon.after(seconds=25)
         assert sorted(about(daemon, "Database")[2:]) == ["resolved dev-a", "resolved senior"]
 
 
@@ -67,7 +68,7 @@ async def test_with_room_again_it_catches_up_and_sends_nothing_twice() -> None:
 
 async def test_an_acknowledgement_without_a_disk_holds_and_is_kept_once_there_is_one() -> None:
     store = FailingStore()
-    async with running(store=store) as daemon:
+    async with calm(store=store) as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=2)
         store.full = True
@@ -75,7 +76,7 @@ async def test_an_acknowledgement_without_a_disk_holds_and_is_kept_once_there_is
         await daemon.after(minutes=40)
         assert about(daemon, "Database") == ["page dev-a"]
         store.full = False
-        await daemon.after(seconds=10)
+        await daemon.after(seconds=20)
         kept = await store.incident(taken.id)
         assert kept is not None
         assert kept.state is IncidentState.ACKNOWLEDGED

@@ -7,6 +7,7 @@ from datetime import timedelta
 from stewardmon.domain.labels import Matcher, Op
 from stewardmon.domain.maintenance import Maintenance, Once
 from tests.support.daemon import ONCALL, Daemon, running
+from tests.support.unhurried import calm
 
 # Every journey starts on Monday at noon UTC, 13:00 in Berlin.
 WEEKLY = (
@@ -36,7 +37,7 @@ async def announce(daemon: Daemon, **time: float) -> Maintenance:
 
 
 async def test_what_heals_within_the_window_pages_nobody() -> None:
-    async with running() as daemon:
+    async with calm() as daemon:
         await announce(daemon, minutes=20)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=15)
@@ -67,12 +68,12 @@ async def test_a_deploy_that_ends_early_closes_its_window() -> None:
 
 
 async def test_a_weekly_window_opens_and_closes_by_the_clock_of_its_zone() -> None:
-    async with running(oncall=WEEKLY) as daemon:
+    async with calm(oncall=WEEKLY) as daemon:
         await daemon.after(minutes=6)
         daemon.platform.database.goes_down()
         await daemon.after(minutes=28)
         assert daemon.said == []
-        await daemon.after(minutes=1, seconds=5)
+        await daemon.after(minutes=1, seconds=25)
         assert daemon.said == ["page dev-a"]
 
 

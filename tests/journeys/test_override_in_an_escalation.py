@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from stewardmon.domain.oncall import Override
 from tests.support.daemon import ONCALL, running
+from tests.support.unhurried import calm
 
 ROTATION = ONCALL.replace("page: [senior]", "page: [seniors]") + (
     """
@@ -16,7 +17,7 @@ rotations:
 
 
 async def test_an_override_that_begins_in_the_middle_gets_the_next_page() -> None:
-    async with running(oncall=ROTATION) as daemon:
+    async with calm(oncall=ROTATION) as daemon:
         now = daemon.clock.now()
         await daemon.running.live.rota.add(
             Override(
@@ -36,7 +37,7 @@ async def test_an_override_that_begins_in_the_middle_gets_the_next_page() -> Non
 
 
 async def test_without_it_the_rotation_says_who() -> None:
-    async with running(oncall=ROTATION) as daemon:
+    async with calm(oncall=ROTATION) as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=32)
         assert daemon.said == ["page dev-a", "escalated senior"]

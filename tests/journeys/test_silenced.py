@@ -8,6 +8,7 @@ from stewardmon.domain.incident import EventKind
 from stewardmon.domain.labels import Matcher, Op
 from stewardmon.domain.silence import Silence
 from tests.support.daemon import Daemon, running
+from tests.support.unhurried import calm
 
 
 async def silence(daemon: Daemon, **time: float) -> Silence:
@@ -37,7 +38,7 @@ async def test_a_silence_that_ends_while_the_alert_fires_lets_it_page() -> None:
 
 
 async def test_a_silence_after_the_page_lets_the_escalation_rest() -> None:
-    async with running() as daemon:
+    async with calm() as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=2)
         assert daemon.said == ["page dev-a"]
@@ -45,19 +46,19 @@ async def test_a_silence_after_the_page_lets_the_escalation_rest() -> None:
         await daemon.after(minutes=90)
         assert daemon.said == ["page dev-a"]
         daemon.platform.database.comes_back()
-        await daemon.after(seconds=5)
+        await daemon.after(seconds=25)
         assert daemon.said == ["page dev-a", "resolved dev-a"]
 
 
 async def test_the_matrix_begins_anew_when_the_silence_is_taken_back() -> None:
-    async with running() as daemon:
+    async with calm() as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=40)
         assert daemon.paged == ["L1", "L2"]
         known = await silence(daemon, hours=2)
         await daemon.after(minutes=40)
         await daemon.running.live.silences.expire(known.id, now=daemon.clock.now())
-        await daemon.after(seconds=3)
+        await daemon.after(seconds=25)
         assert daemon.paged == ["L1", "L2", "L1"]
 
 
@@ -72,7 +73,7 @@ async def test_a_silence_outlives_a_restart() -> None:
 
 
 async def test_the_timeline_says_that_a_silence_ends_soon() -> None:
-    async with running() as daemon:
+    async with calm() as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(minutes=2)
         known = await silence(daemon, hours=1)

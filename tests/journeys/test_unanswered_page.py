@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.daemon import running
+from tests.support.unhurried import calm
 
 
 async def test_an_unanswered_page_climbs_the_matrix() -> None:
@@ -22,7 +23,7 @@ async def test_an_unanswered_page_climbs_the_matrix() -> None:
 
 
 async def test_a_page_nobody_answers_repeats_at_the_last_level() -> None:
-    async with running() as daemon:
+    async with calm() as daemon:
         daemon.platform.database.goes_down()
         await daemon.after(hours=3, minutes=5)
         assert daemon.paged == ["L1", "L2", "L3", "L4", "L4", "L4"]

@@ -6,19 +6,21 @@ come up to a pulse late.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from stewardmon import app
 from stewardmon.engine import audit, deliver, escalate, evidence, external, jobs, record, selfwatch
 from stewardmon.stores.memory import MemoryHistory
+from tests.support.daemon import ALERTS, PROBES, Daemon, running
 
 PULSE: Final = 30.0  # seconds
+CALM: Final = 10.0  # seconds
 _LOOKS: Final = (
     (app, "HOUSEKEEPING_EVERY"),
     (audit, "LOOK_EVERY"),
@@ -41,6 +43,22 @@ def unhurried(pulse: float = PULSE) -> Iterator[None]:
             patch.setattr(module, name, pulse)
         patch.setattr(app, "own_rules", lambda: own)
         yield
+
+
+@asynccontextmanager
+async def calm(**options: Any) -> AsyncIterator[Daemon]:
+    """The usual daemon, but that probes, rules and loops look every ten seconds, not each."""
+    given = {"probes": calmed(PROBES), "alerts": calmed(ALERTS), **options}
+    with unhurried(CALM):
+        async with running(**given) as daemon:
+            yield daemon
+
+
+def calmed(text: str) -> str:
+    """Return probes or rules that are asked every ten seconds."""
+    if "probes:" in text:
+        return text.replace("interval: 1s", f"interval: {CALM:g}s")
+    return f"evaluation_interval: {CALM:g}s\n{text}"
 
 
 class Forgetful(MemoryHistory):
