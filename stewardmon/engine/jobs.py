@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -22,10 +23,12 @@ log = structlog.get_logger()
 
 KIND: Final = "job"  # of the records
 LONGEST_WAIT: Final = 10.0  # seconds between signs of life
+TRY_AGAIN: Final = timedelta(minutes=5)
+TRIES: Final = 12  # an hour of them, for one hour of the calendar
 
 
 class JobError(StewardmonError):
-    """A job that could not do its work, as one sentence; it is tried again at its next hour."""
+    """A job that could not do its work, as one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,9 @@ class Jobs:
         self._bug = bug
         self._jobs: dict[str, Job] = {}
         self._running: set[str] = set()
-        self._next: dict[str, datetime] = {}  # the first hour of each that is not done
+        self._failures: Counter[str] = Counter()  # in a row
+        # The first hour of each that is not done, or when one that failed is tried again.
+        self._next: dict[str, datetime] = {}
         self._done: Kept[datetime] = Kept(
             KIND, ledger, write=_record_of, read=_from_record, changed=lambda _: None
         )
@@ -113,13 +118,19 @@ class Jobs:
         return max(0.0, min((LONGEST_WAIT, *waits)))
 
     async def _run(self, job: Job, due: datetime) -> None:
-        """Do the work of one hour. One that fails waits for its next: it must not spin."""
+        """Do the work of one hour. One that fails is tried again for a while; a bug is not."""
         change, result = Change(), "done"
         try:
             change = await job.run(due)
         except StewardmonError as error:
             log.error("job_failed", job=job.name, due=due.isoformat(), error=str(error))
             result = "failed"
+            self._failures[job.name] += 1
+            if self._failures[job.name] < TRIES:
+                self._next[job.name] = self._clock.now() + TRY_AGAIN
+                self._running.discard(job.name)
+                metrics.JOBS.labels(job.name, result).inc()
+                return
         except Exception as error:
             log.exception("job_died", job=job.name, due=due.isoformat())
             self._bug(f"job:{job.name}", error)
@@ -128,6 +139,7 @@ class Jobs:
         await self._ledger.commit(replace(change, records=records))
         self._done.values[job.name] = due
         self._next.pop(job.name, None)
+        self._failures.pop(job.name, None)
         self._running.discard(job.name)
         metrics.JOBS.labels(job.name, result).inc()
         log.info("job", job=job.name, due=due.isoformat(), result=result)

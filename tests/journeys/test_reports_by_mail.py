@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -13,6 +13,8 @@ import pytest
 
 from stewardmon.channels.email import KIND
 from stewardmon.clock import SystemClock
+from stewardmon.domain.incident import Event
+from stewardmon.errors import StoreError
 from stewardmon.stores.memory import MemoryStore
 from tests.support.daemon import NO_RULES, ONCALL, Daemon, running
 from tests.support.mail_receiver import MailReceiver
@@ -90,7 +92,9 @@ class Post(MailReceiver):
 
 
 @asynccontextmanager
-async def reporting(begins: str, hours: str) -> AsyncIterator[tuple[Daemon, Post]]:
+async def reporting(
+    begins: str, hours: str, *, store: MemoryStore | None = None
+) -> AsyncIterator[tuple[Daemon, Post]]:
     """A daemon that mails its reports at these hours of Berlin, from an instant of UTC on."""
     clock = VirtualClock(utc(begins))
     with unhurried():
@@ -108,7 +112,7 @@ async def reporting(begins: str, hours: str) -> AsyncIterator[tuple[Daemon, Post
                 probes=PROBES,
                 alerts=NO_RULES,
                 channels={"email": KIND},
-                store=MemoryStore(),
+                store=store or MemoryStore(),
             ) as daemon:
                 yield daemon, post
 
@@ -246,3 +250,26 @@ async def test_an_address_that_is_refused_for_good_costs_the_others_nothing() ->
             f"report to {READERS[0]} over mail, attempt 1: "
             "mail server 127.0.0.1: answered 550 no such user"
         )
+
+
+class Ailing(MemoryStore):
+    """A state that cannot be read for a while."""
+
+    ill = False
+
+    async def events_between(self, start: datetime, end: datetime) -> Sequence[Event]:
+        if self.ill:
+            raise StoreError("the disk is away")
+        return await super().events_between(start, end)
+
+
+async def test_a_state_that_cannot_be_read_at_the_hour_delays_the_report_and_costs_none() -> None:
+    store = Ailing()
+    async with reporting("2026-11-23 05:55", daily("07:00"), store=store) as (daemon, post):
+        store.ill = True
+        await daemon.after(minutes=12)
+        assert post.inbox == []
+        store.ill = False
+        await daemon.after(minutes=10)
+        assert len(post.inbox) == len(set(post.ids)) == len(READERS)
+        assert post.inbox[0]["subject"] == "Daily report, 22 Nov 07:00 to 23 Nov 2026 07:00"

@@ -111,7 +111,20 @@ def test_a_job_cut_off_in_its_hour_runs_again_after_the_restart() -> None:
     assert told(tell).done == ["24 07:00"]
 
 
-def test_one_that_fails_waits_for_its_next_hour_and_a_bug_is_told() -> None:
+def test_one_that_fails_is_tried_again_until_it_is_done_for_its_own_hour() -> None:
+    async def tell(office: Office) -> None:
+        async with office.open():
+            office.fails = StewardmonError("the disk is away")
+            await office.clock.sleep(19 * 3600 + 12 * 60)  # from noon to 07:12
+            office.fails = None
+            await office.clock.sleep(DAY.total_seconds() - 1200)
+
+    office = told(tell)
+    assert office.done == ["24 07:00"]
+    assert office.bugs == []
+
+
+def test_one_that_goes_on_failing_waits_for_its_next_hour_and_a_bug_is_told() -> None:
     async def tell(office: Office) -> None:
         async with office.open():
             office.fails = StewardmonError("no figures")
