@@ -36,7 +36,7 @@ LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "backup": (backups.folder, backups.vendor_backups),
     "agent": (agent.whole, agent.streamed, agent.edges, agent.figures),
     "monitoring": (monitoring.sentry, monitoring.logs),
-    "post": (deployment.healthy, deployment.truthful, deployment.deployed),
+    "post": (deployment.healthy, deployment.deployed),
     "restore": (backups.restored,),
     "burst": (security.limited,),
     "cache": (agent.cached,),

@@ -12,42 +12,39 @@ IN_A_ROW: Final = 3
 
 
 async def healthy(flight: Flight) -> list[Found]:
-    """Ask for health several times in a row: one good answer may come from the old deployment."""
+    """Ask for health several times in a row, and hold its word against what we see (HealthLies)."""
     url = flight.value("NEXT_PUBLIC_APP_URL")
     if url is None:
         return [("health", Verdict.FAIL, "NEXT_PUBLIC_APP_URL is not set")]
+    found, *seen = await asyncio.gather(
+        _in_a_row(f"{url.rstrip('/')}/api/health", flight),
+        database.app_path(flight),
+        provider.models(flight),
+    )
+    if any(verdict is not Verdict.PASS for _, verdict, _ in found):
+        return found  # it says so itself: no lie
+    lies = [
+        ("health's word", Verdict.FAIL, f"it says healthy, but {check} fails: {detail}")
+        for (check, verdict, detail), *_ in seen
+        if verdict is Verdict.FAIL and not detail.endswith("is not set")
+    ]
+    borne_out = ("health's word", Verdict.PASS, "nothing that we see contradicts it")
+    return [*found, *(lies or [borne_out])]
+
+
+async def _in_a_row(url: str, flight: Flight) -> list[Found]:
+    """Ask several times: one good answer may come from the old deployment."""
     hurried = Flight(
         environ=flight.environ, shared=flight.shared, timeout=flight.timeout / IN_A_ROW
     )
     for number in range(1, IN_A_ROW + 1):
-        outcome = await hurried.probe("health", url=f"{url.rstrip('/')}/api/health")
+        outcome = await hurried.probe("health", url=url)
         if isinstance(outcome, str) or not outcome.success:
             return [
                 (check, verdict, f"{detail} (answer {number} of {IN_A_ROW})")
                 for check, verdict, detail in each("health", outcome)
             ]
     return [("health", Verdict.PASS, f"{IN_A_ROW} good answers in a row")]
-
-
-async def truthful(flight: Flight) -> list[Found]:
-    """Hold the app's word that it is healthy against what we see ourselves (HealthLies)."""
-    url = flight.value("NEXT_PUBLIC_APP_URL")
-    if url is None:
-        return []
-    health, *seen = await asyncio.gather(
-        flight.probe("health", url=f"{url.rstrip('/')}/api/health"),
-        database.app_path(flight),
-        provider.models(flight),
-    )
-    if isinstance(health, str) or not health.success:
-        return []  # it says so itself: no lie
-    lies = [
-        ("health's word", Verdict.FAIL, f"it says healthy, but {check} fails: {detail}")
-        for found in seen
-        for check, verdict, detail in found[:1]
-        if verdict is Verdict.FAIL and not detail.endswith("is not set")
-    ]
-    return lies or [("health's word", Verdict.PASS, "database and AI provider bear it out")]
 
 
 async def deployed(flight: Flight) -> list[Found]:
