@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import pytest
@@ -146,7 +147,12 @@ async def test_a_broken_target_is_an_outcome_in_time(kind: str, fault: Behaviour
     assert SECRET not in repr(outcome)
 
 
-SECURED = sorted(one for one in LEAST if "http://127.0.0.1" in str(LEAST[one]))
+def fields(kind_: str) -> Collection[str]:
+    """Return what a kind can be told."""
+    return KINDS[kind_].settings.model_fields
+
+
+SPOKEN = sorted(one for one in LEAST if "http://" in str(LEAST[one]))
 
 
 def secured(kind: str, port: int) -> dict[str, Any]:
@@ -165,14 +171,36 @@ def stranger() -> ssl.SSLContext:
     return Authority().untrusted()
 
 
-@pytest.mark.parametrize("kind_", SECURED)
+@pytest.mark.parametrize("kind_", SPOKEN)
 async def test_a_certificate_that_nobody_trusts(kind_: str, stranger: ssl.SSLContext) -> None:
     async with serving(sends(answer(200, b"{}")), tls=stranger) as server:
         outcome = await asked(kind_, timeout=3.0, **secured(kind_, server.port))
     assert (outcome.state, outcome.reason) == (State.DOWN, Reason.CERTIFICATE), outcome.detail
 
 
-SPOKEN = sorted(one for one in LEAST if "http://" in str(LEAST[one]))
+@pytest.fixture(scope="module")
+def expired_or_anothers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Mapping[str, ssl.SSLContext]]:
+    """The roots that are trusted, and certificates under them that are wrong otherwise."""
+    authority = Authority()
+    roots = authority.write_roots(str(tmp_path_factory.mktemp("roots") / "roots.pem"))
+    return roots, {"expired": authority.expired(), "another's": authority.wrong_name()}
+
+
+@pytest.mark.parametrize("wrong", ["expired", "another's"])
+@pytest.mark.parametrize("kind_", [one for one in SPOKEN if "verify" in fields(one)])
+async def test_a_certificate_that_has_expired_or_is_for_another_name(
+    kind_: str,
+    wrong: str,
+    expired_or_anothers: tuple[str, Mapping[str, ssl.SSLContext]],
+) -> None:
+    roots, contexts = expired_or_anothers
+    async with serving(sends(answer(200, b"{}")), tls=contexts[wrong]) as server:
+        given = {**secured(kind_, server.port), "verify": roots}
+        outcome = await asked(kind_, timeout=3.0, **given)
+    assert (outcome.state, outcome.reason) == (State.DOWN, Reason.CERTIFICATE), outcome.detail
+    assert SECRET not in repr(outcome)
 
 
 @pytest.mark.parametrize("kind_", SPOKEN)
