@@ -278,16 +278,18 @@ def _course(one: Incident) -> str:
 
 
 def _pages(now: Span, before: Span) -> tuple[Row, ...]:
-    past = {one.person: one for one in before.loads}
-    return tuple(
+    past = {one.person: float(one.pages) for one in before.loads}
+    rows = [
         Row(
             name=one.person,
             value=float(one.pages),
-            before=float(past[one.person].pages) if one.person in past else 0.0,
+            before=past.pop(one.person, 0.0),
             note=f"{one.at_night} at night, in {one.nights} nights" if one.nights else "",
         )
         for one in now.loads
-    ) or (Row(name="pages", words="nobody was paged"),)
+    ]
+    rows += [Row(name=person, value=0.0, before=pages) for person, pages in past.items()]
+    return tuple(rows) or (Row(name="pages", words="nobody was paged"),)
 
 
 def _tasks(overdue: Sequence[str]) -> tuple[Row, ...]:

@@ -115,6 +115,8 @@ async def test_incidents_pages_and_nights(state: tuple[Store, History]) -> None:
         )
         for ident, at, channel in (("a", night, "pager"), ("b", night - timedelta(hours=12), "sms"))
     ]
+    last_week = replace(sent[0], at=night - WEEK, detail="page to ops over pager, attempt 1")
+    sent += [last_week, replace(last_week, at=last_week.at - timedelta(hours=1))]
     await store.commit(Change(incidents=(handled, missed, former), events=tuple(sent)))
     dev = Person(id="dev", name="Developer", timezone=UTC_ZONE)
     report = await made(state, people=lambda: {"dev": dev}, overdue=lambda _: ["Security audit: x"])
@@ -122,7 +124,8 @@ async def test_incidents_pages_and_nights(state: tuple[Store, History]) -> None:
     assert row(report, "until acknowledged, median").value == 240
     assert row(report, "until resolved, median").value is not None
     paged = row(report, "Developer")
-    assert (paged.value, paged.note) == (2, "1 at night, in 1 nights")
+    assert (paged.value, paged.before, paged.note) == (2, 0, "1 at night, in 1 nights")
+    assert (row(report, "ops").value, row(report, "ops").before) == (0, 2)
     assert row(report, "overdue").words == "Security audit: x"
     assert from_record(json.loads(json.dumps(as_record(report)))) == report
 

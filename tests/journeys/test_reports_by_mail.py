@@ -133,10 +133,10 @@ async def until(daemon: Daemon, instant: str) -> None:
 @pytest.mark.parametrize(
     ("begins", "hour", "comes"),
     [
-        ("2026-10-23 22:00", "07:00", ["2026-10-24 05:00", "2026-10-25 06:00", "2026-10-26 06:00"]),
-        ("2026-10-23 22:00", "02:30", ["2026-10-24 00:30", "2026-10-25 00:30", "2026-10-26 01:30"]),
-        ("2027-03-26 23:00", "07:00", ["2027-03-27 06:00", "2027-03-28 05:00", "2027-03-29 05:00"]),
-        ("2027-03-26 23:00", "02:30", ["2027-03-27 01:30", "2027-03-28 01:00", "2027-03-29 00:30"]),
+        ("2026-10-24 22:00", "07:00", ["2026-10-25 06:00", "2026-10-26 06:00"]),
+        ("2026-10-24 22:00", "02:30", ["2026-10-25 00:30", "2026-10-26 01:30"]),
+        ("2027-03-27 23:00", "07:00", ["2027-03-28 05:00", "2027-03-29 05:00"]),
+        ("2027-03-27 23:00", "02:30", ["2027-03-28 01:00", "2027-03-29 00:30"]),
     ],
     ids=["clocks back", "an hour shown twice", "clocks forward", "an hour skipped"],
 )
@@ -148,14 +148,14 @@ async def test_a_daily_report_arrives_once_a_day_over_the_change_of_clocks(
             await daemon.killed()
             await daemon.clock.sleep((utc(due) - daemon.clock.now()).total_seconds() - 300)
             await daemon.start()
-            await daemon.after(minutes=68)
+            await daemon.after(minutes=66)
     for reader in READERS:
         got = [
             at for at, mail in zip(post.arrived, post.inbox, strict=True) if mail["to"] == reader
         ]
         assert [
             round((at - utc(due)).total_seconds()) for at, due in zip(got, comes, strict=True)
-        ] == [0] * 3
+        ] == [0] * len(comes)
     assert len(set(post.ids)) == len(READERS) * len(comes)
 
 
