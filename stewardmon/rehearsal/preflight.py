@@ -18,7 +18,7 @@ from stewardmon.rehearsal.checks import (
     security,
     variables,
 )
-from stewardmon.rehearsal.checks.flight import Flight, Found, Line, Question
+from stewardmon.rehearsal.checks.flight import Flight, Line, Question
 
 LISTS: Final[Mapping[str, tuple[Question, ...]]] = {
     "env": (variables.right,),
@@ -57,7 +57,8 @@ async def preflight(names: Sequence[str], flight: Flight) -> list[Line]:
     async with asyncio.TaskGroup() as group:
         tasks = {
             name: [
-                group.create_task(_asked(q, flight), name=f"preflight:{name}") for q in LISTS[name]
+                group.create_task(flight.answer(question), name=f"preflight:{name}")
+                for question in LISTS[name]
             ]
             for name in lists
         }
@@ -67,7 +68,3 @@ async def preflight(names: Sequence[str], flight: Flight) -> list[Line]:
         for task in tasks[name]
         for check, verdict, detail in task.result()
     ]
-
-
-async def _asked(question: Question, flight: Flight) -> list[Found]:
-    return await question(flight)

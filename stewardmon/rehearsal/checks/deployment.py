@@ -18,8 +18,8 @@ async def healthy(flight: Flight) -> list[Found]:
         return [("health", Verdict.FAIL, "NEXT_PUBLIC_APP_URL is not set")]
     found, *seen = await asyncio.gather(
         _in_a_row(f"{url.rstrip('/')}/api/health", flight),
-        database.app_path(flight),
-        provider.models(flight),
+        flight.answer(database.app_path),
+        flight.answer(provider.models),
     )
     if any(verdict is not Verdict.PASS for _, verdict, _ in found):
         return found  # it says so itself: no lie

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -57,6 +58,15 @@ class Flight:
     version: str = ""
     timeout: float = TIMEOUT
     idle: timedelta = IDLE
+    _answers: dict[Question, list[Found]] = field(default_factory=dict, repr=False)
+    _asking: dict[Question, asyncio.Lock] = field(default_factory=dict, repr=False)
+
+    async def answer(self, question: Question) -> list[Found]:
+        """Return what a question finds; it is asked once, however many want to know."""
+        async with self._asking.setdefault(question, asyncio.Lock()):
+            if question not in self._answers:
+                self._answers[question] = await question(self)
+        return self._answers[question]
 
     def value(self, name: str) -> str | None:
         """Return a variable's value, from its file where it names one."""
