@@ -165,16 +165,30 @@ def _present(rule: AlertRule, before: Alert | None, finding: Finding, *, now: da
             value=finding.value,
             active_at=now,
         )
-    alert = replace(
-        before,
-        value=finding.value,
-        annotations=finding.annotations,
-        origin=finding.origin,
-        keep_firing_since=None,
+    alert = (
+        before
+        if _says(before, finding)
+        else replace(
+            before,
+            value=finding.value,
+            annotations=finding.annotations,
+            origin=finding.origin,
+            keep_firing_since=None,
+        )
     )
     if alert.state is AlertState.PENDING and now - alert.active_at >= rule.hold:
         return replace(alert, state=AlertState.FIRING, fired_at=now)
     return alert
+
+
+def _says(alert: Alert, finding: Finding) -> bool:
+    """Say whether the alert stands as it was found: in a storm most do, at every evaluation."""
+    return (
+        alert.value == finding.value
+        and alert.annotations is finding.annotations
+        and alert.origin is finding.origin
+        and alert.keep_firing_since is None
+    )
 
 
 def _absent(

@@ -42,7 +42,7 @@ from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, Windows, pla
 log = structlog.get_logger()
 
 PRIMING: Final = 0.05  # seconds between looks whether the first outcomes are in
-YIELD_AFTER: Final = 0.02  # seconds of evaluation after which the event loop gets a turn
+YIELD_AFTER: Final = 0.004  # seconds of evaluation after which the event loop gets a turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ class Evaluator:
         if idle and rule.no_data is not NoData.ALERT:
             return Evaluated()
         now = from_milliseconds(at_ms)
-        findings = [self._finding(running, labels, value, now) for labels, value in result]
+        findings = self._findings(running, result, now)
         if rule.no_data is NoData.ALERT and not result:
             findings += self._missing(running, now, at_ms)
         moved = advance(
@@ -153,6 +153,23 @@ class Evaluator:
         running.active = dict(moved.alerts)
         self._show(running, at_ms)
         return Evaluated(changed=moved.changed, dropped=moved.dropped)
+
+    def _findings(
+        self, running: RunningRule, result: Sequence[tuple[Labels, float]], now: datetime
+    ) -> list[Finding]:
+        """Return the result with its texts; what reads as it did before is not written anew."""
+        before = running.found
+        findings = []
+        for labels, value in result:
+            known = before.get(labels)
+            if known is None or known.value != value:
+                known = self._finding(running, labels, value, now)
+            findings.append(known)
+        if running.steady:
+            running.found = {
+                labels: found for (labels, _), found in zip(result, findings, strict=True)
+            }
+        return findings
 
     def _finding(
         self, running: RunningRule, labels: Labels, value: float, now: datetime
@@ -264,7 +281,9 @@ class Evaluator:
 
     def _show(self, running: RunningRule, at_ms: int) -> None:
         """Write the rule's ALERTS and ALERTS_FOR_STATE; those that ended get stale markers."""
-        running.shown = self._write(alert_series(running.active), running.shown, at_ms)
+        running.shown = self._write(
+            alert_series(running.active, running.series), running.shown, at_ms
+        )
 
     def end(self, series: Iterable[Labels], at_ms: int) -> None:
         """Write stale markers for series that no rule writes any more."""

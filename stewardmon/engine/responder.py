@@ -23,11 +23,12 @@ from stewardmon.domain.notification import Delivery, DeliveryState, Notification
 from stewardmon.domain.step import Step
 from stewardmon.engine.draft import Draft
 from stewardmon.engine.ledger import Ledger
+from stewardmon.engine.turns import Turns
 from stewardmon.ports import Saved
 
 log = structlog.get_logger()
 
-BATCH: Final = 64  # alerts per transaction: an acknowledgement never waits for more than one
+BATCH: Final = 24  # alerts a transaction: an acknowledgement waits for no more than one
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
 REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
 
@@ -63,7 +64,8 @@ class Audible:
 class Responder:
     """Holds the incidents; takes what alerts and people do; commits before anything is visible.
 
-    One lock serialises decisions. What is in `incidents` has been handed to the ledger.
+    Decisions are made one after the other, those of people first. What is in `incidents` has been
+    handed to the ledger.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Responder:
         self._newest: dict[str, str] = {}
         self._home: dict[str, str] = {}
         self._last: dict[str, tuple[Alert, ...]] = {}
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
 
     def restore(self, saved: Saved) -> None:
         """Go on where a former process stopped."""
@@ -108,13 +110,13 @@ class Responder:
         gone = tuple(alert.fingerprint for alert in forgotten)
         self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
         while (batch := tuple(islice(queue, BATCH))) or gone:
-            async with self._lock:
+            async with self._turns.turn():
                 await self._take_in(batch, gone, now=now)
             gone = ()
 
     async def tick(self, *, now: datetime) -> None:
         """Do what time alone brings: due levels, ended snoozes, mutes that begin or end."""
-        async with self._lock:
+        async with self._turns.turn():
             mutes = self.muting.among(self.firing, now=now)
             draft = Draft(self.incidents)
             self._admit(draft, self._homeless(), mutes, now=now)
@@ -130,7 +132,7 @@ class Responder:
 
         Raises AnswerError where the act does not fit, and for an id that is not known.
         """
-        async with self._lock:
+        async with self._turns.turn(person=True):
             incident = self.incidents.get(ident) or await self.ledger.incident(ident)
             if incident is None:
                 raise answers.AnswerError(f"there is no incident {ident}")
@@ -141,7 +143,7 @@ class Responder:
 
     async def begin(self, step: Step, *, now: datetime) -> Incident:
         """Open an incident that no alert caused: a drill."""
-        async with self._lock:
+        async with self._turns.turn():
             draft = Draft(self.incidents)
             draft.add(step)
             await self._commit(draft, now=now)
@@ -156,12 +158,12 @@ class Responder:
         then: Sequence[Delivery] = (),
     ) -> None:
         """Record what became of a delivery, with the rows that follow from it."""
-        async with self._lock:
+        async with self._turns.turn():
             await self._settle(row, events, then, now=now)
 
     async def unreachable(self, row: Delivery, events: Sequence[Event], *, now: datetime) -> None:
         """Record that a person could not be reached; with their whole level, move on at once."""
-        async with self._lock:
+        async with self._turns.turn():
             await self._settle(row, events, (), now=now)
             incident = self.incidents.get(row.incident)
             if incident is None or incident.quiet(now) or not row.pages:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from stewardmon.domain.alert import Alert, AlertState
+from stewardmon.domain.alert import Alert, AlertState, Finding
 from stewardmon.domain.labels import NAME, Labels, metric_name
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore
@@ -15,6 +16,8 @@ from stewardmon.domain.template import Template, compile_template
 from stewardmon.promql import Plan, plan
 
 MILLISECOND: Final = timedelta(milliseconds=1)
+_CHANGING: Final = re.compile(r"\b(query|now)\b")
+"""What a template calls whose text depends on more than labels and value."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +41,11 @@ class Evaluation:
 
 @dataclass(slots=True)
 class RunningRule(Evaluation):
-    """A rule with its plans and templates made once, and the alerts it has."""
+    """A rule with its plans and templates made once, and the alerts it has.
+
+    `found` holds the findings of the last evaluation by the labels of the result, where they would
+    read the same again (`steady`); `series` the labels of what the rule writes.
+    """
 
     rule: AlertRule
     group: RuleGroup
@@ -48,6 +55,13 @@ class RunningRule(Evaluation):
     labels: Mapping[str, Template]
     annotations: Mapping[str, Template]
     active: dict[Labels, Alert] = field(default_factory=dict)
+    found: Mapping[Labels, Finding] = field(default_factory=dict)
+    series: dict[Labels, tuple[AlertState, Labels, Labels]] = field(default_factory=dict)
+    steady: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        templates = (*self.labels.values(), *self.annotations.values())
+        self.steady = not any(_CHANGING.search(template.text) for template in templates)
 
 
 @dataclass(slots=True)
@@ -160,7 +174,7 @@ def adopt(groups: Sequence[RunningGroup], by_rule: dict[str, dict[Labels, Alert]
         for running in group.rules:
             if isinstance(running, RunningRule):
                 running.active.update(by_rule.pop(running.rule.key, {}))
-                running.shown = frozenset(alert_series(running.active))
+                running.shown = frozenset(alert_series(running.active, running.series))
 
 
 def _afresh(running: Running) -> Running:
@@ -177,15 +191,29 @@ def _afresh(running: Running) -> Running:
     )
 
 
-def alert_series(active: Mapping[Labels, Alert]) -> dict[Labels, float]:
-    """Return ALERTS and ALERTS_FOR_STATE of a rule's alerts; resolved ones have none."""
+def alert_series(
+    active: Mapping[Labels, Alert], known: dict[Labels, tuple[AlertState, Labels, Labels]]
+) -> dict[Labels, float]:
+    """Return ALERTS and ALERTS_FOR_STATE of a rule's alerts; resolved ones have none.
+
+    `known` holds the labels of both from one evaluation to the next.
+    """
     values: dict[Labels, float] = {}
     for labels, alert in active.items():
-        if alert.state is not AlertState.RESOLVED:
+        if alert.state is AlertState.RESOLVED:
+            known.pop(labels, None)
+            continue
+        series = known.get(labels)
+        if series is None or series[0] is not alert.state:
             shown = labels.merged({NAME: "ALERTS", "alertstate": alert.state.value})
-            values[shown] = 1.0
-            since = float(int(alert.active_at.timestamp()))  # whole seconds, as Prometheus
-            values[labels.merged({NAME: "ALERTS_FOR_STATE"})] = since
+            series = alert.state, shown, labels.merged({NAME: "ALERTS_FOR_STATE"})
+            known[labels] = series
+        _, shown, for_state = series
+        values[shown] = 1.0
+        values[for_state] = float(int(alert.active_at.timestamp()))  # seconds, as Prometheus
+    if len(known) > len(active):
+        for labels in known.keys() - active.keys():
+            del known[labels]
     return values
 
 

@@ -1,0 +1,50 @@
+"""A lock that people get before machines: whoever answers a page does not queue behind a storm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Turns:
+    """One holder at a time; among those who wait, people first, each kind in order."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._people: deque[asyncio.Future[None]] = deque()
+        self._machines: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def turn(self, *, person: bool = False) -> AsyncIterator[None]:
+        """Hold the lock for the block."""
+        await self._take(self._people if person else self._machines)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _take(self, queue: deque[asyncio.Future[None]]) -> None:
+        if not self._held:
+            self._held = True
+            return
+        mine = asyncio.get_running_loop().create_future()
+        queue.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine in queue:
+                queue.remove(mine)
+            elif not mine.cancelled():
+                self._pass_on()  # it was ours already, and nobody is here to use it
+            raise
+
+    def _pass_on(self) -> None:
+        for queue in (self._people, self._machines):
+            while queue:
+                following = queue.popleft()
+                if not following.done():
+                    following.set_result(None)
+                    return
+        self._held = False
