@@ -129,22 +129,36 @@ def _times(now: Span, before: Span) -> tuple[Row, ...]:
 
 
 def _database(now: Span, before: Span) -> tuple[Row, ...]:
-    def p95(span: Span, metric: str) -> float | None:
-        return quantile(_values(span, metric), 0.95)
+    def p95(span: Span) -> float | None:
+        return quantile(_values(span, QUERY), 0.95)
 
-    def most(span: Span, metric: str) -> float | None:
-        return max(_values(span, metric), default=None)
+    def most(metric: str) -> Callable[[Span], float | None]:
+        return lambda span: max(_values(span, metric), default=None)
 
-    def at_end(metric: str, *by: str) -> Callable[[Span], float | None]:
-        return lambda span: _summed_last(span, metric, *by)
+    def size(span: Span) -> float | None:
+        return _summed_last(span, SIZE, "datname")
 
     return (
-        _compared("SELECT 1, p95", now, before, lambda span: p95(span, QUERY), "s"),
-        _compared("blocks found in memory", now, before, _hit_ratio, "ratio"),
-        _compared("connections, most at once", now, before, _connections),
-        _compared("connections that are allowed", now, before, lambda one: most(one, ALLOWED)),
-        _compared("waiting for a lock, most at once", now, before, lambda one: most(one, BLOCKED)),
-        _compared("size at the end", now, before, at_end(SIZE, "datname"), "bytes"),
+        _compared("SELECT 1, p95", now, before, p95, "s", note=_unseen(now, QUERY)),
+        _compared(
+            "blocks found in memory", now, before, _hit_ratio, "ratio", note=_unseen(now, HIT)
+        ),
+        _compared(
+            "connections, most at once",
+            now,
+            before,
+            _connections,
+            note=_unseen(now, CONNECTIONS, "state"),
+        ),
+        _compared("connections that are allowed", now, before, most(ALLOWED)),
+        _compared(
+            "waiting for a lock, most at once",
+            now,
+            before,
+            most(BLOCKED),
+            note=_unseen(now, BLOCKED),
+        ),
+        _compared("size at the end", now, before, size, "bytes"),
     )
 
 
@@ -152,19 +166,18 @@ def _agent(now: Span, before: Span) -> tuple[Row, ...]:
     def p95(metric: str) -> Callable[[Span], float | None]:
         return lambda span: quantile(_values(span, metric), 0.95)
 
-    return (
-        _compared("first token, p95", now, before, p95(AI_FIRST), "s"),
-        _compared("whole answer, p95", now, before, p95(AI_DURATION), "s"),
-        _compared(
-            "agent requests that fail", now, before, lambda one: _mean(one, AGENT_ERRORS), "ratio"
-        ),
-        _compared(
-            "agent answers from the cache",
-            now,
-            before,
-            lambda one: _mean(one, AGENT_CACHE),
-            "ratio",
-        ),
+    def mean(metric: str) -> Callable[[Span], float | None]:
+        return lambda span: _mean(span, metric)
+
+    rows = (
+        ("first token, p95", AI_FIRST, p95, "s"),
+        ("whole answer, p95", AI_DURATION, p95, "s"),
+        ("agent requests that fail", AGENT_ERRORS, mean, "ratio"),
+        ("agent answers from the cache", AGENT_CACHE, mean, "ratio"),
+    )
+    return tuple(
+        _compared(name, now, before, figure(metric), unit, note=_unseen(now, metric))
+        for name, metric, figure, unit in rows
     )
 
 
@@ -303,10 +316,15 @@ def _unanswered(span: Span) -> float:
 
 
 def _compared(
-    name: str, now: Span, before: Span, figure: Callable[[Span], float | None], unit: str = ""
+    name: str,
+    now: Span,
+    before: Span,
+    figure: Callable[[Span], float | None],
+    unit: str = "",
+    *,
+    note: str = "",
 ) -> Row:
-    value = figure(now)
-    return Row(name=name, value=value, before=figure(before), unit=unit)
+    return Row(name=name, value=figure(now), before=figure(before), unit=unit, note=note)
 
 
 def _hit_ratio(span: Span) -> float | None:
@@ -364,6 +382,13 @@ def _rest(share: float | None) -> float | None:
 def _holes(course: Course, span: Span) -> str:
     unseen = course.unseen_ms(*span.bounds_ms)
     return f"no data for {format_since(timedelta(milliseconds=unseen))}" if unseen else ""
+
+
+def _unseen(span: Span, metric: str, *by: str) -> str:
+    """Say for how long the probe (and part, `by`) that was seen least was not seen."""
+    courses = _merged(span, metric, "probe", *by).values()
+    least = max(courses, key=lambda one: one.unseen_ms(*span.bounds_ms), default=None)
+    return "" if least is None else _holes(least, span)
 
 
 def _nothing(why: str) -> Row:

@@ -251,6 +251,10 @@ async def test_what_the_figures_do_not_cover_is_said(
     notes = {row.name: row.note for section in report.sections for row in section.rows}
     for name in ("app: available", "app: p95", "database: errors", "steward: growth a day"):
         assert notes[name] == "no data for 3 h", name
+    for name in ("SELECT 1, p95", "connections, most at once", "waiting for a lock, most at once"):
+        assert notes[name] == "no data for 3 h", name
+    for name in ("first token, p95", "agent requests that fail", "blocks found in memory"):
+        assert notes[name] == "no data for 3 h", name
     assert notes["score of security"] == "no data for 3 h"
     assert notes["dumps: age of the newest"] == "the newest is not whole"
     assert notes["drill: since a restore went well"] == "the newest drill failed"

@@ -19,6 +19,7 @@ from stewardmon.domain.restoration import Restored
 from stewardmon.probes.restore import RestoreSettings
 from stewardmon.probes.restore_drill import PREFIX, drill
 from tests.support.probing import CLOCK, asked, measured
+from tests.support.servers import hangs, serving
 from tests.support.unprivileged import open_folder, unprivileged
 
 FORMS: Final = ("plain", "custom", "directory", "tar")
@@ -267,3 +268,14 @@ async def test_what_supabase_may_answer(
     outcome = await asked("backup", project="abc", token="sbp_secret", api_url=url)
     assert says(outcome) == (state, reason), outcome.detail
     assert "sbp_secret" not in repr(outcome)
+
+
+@pytest.mark.parametrize("place", ["listing", "project"])
+async def test_a_place_that_never_answers(place: str) -> None:
+    async with serving(hangs) as server:
+        given = {"url": f"{server.url}/?list-type=2"}
+        if place == "project":
+            given = {"project": "abc", "token": "sbp_secret", "api_url": server.url}
+        outcome = await asked("backup", timeout=0.3, **given)
+    assert says(outcome) == (State.DOWN, Reason.TIMEOUT)
+    assert "waiting for the first byte of the answer" in outcome.detail
