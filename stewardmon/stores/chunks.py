@@ -11,12 +11,18 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import structlog
 
 from stewardmon.errors import StoreError
 from stewardmon.stores.track import Track
+
+log = structlog.get_logger()
+T = TypeVar("T")
 
 _HEAD: Final = struct.Struct("<BBIqiI")  # version, what follows, count, first, step, bytes of steps
 _VERSION: Final = 1
@@ -27,6 +33,28 @@ _FAST: Final = 1
 
 Seen = dict[tuple[int, bytes], "array[int]"]
 """Times that were unpacked before: the series of one probe are sampled at the same instants."""
+
+
+class DamagedError(StoreError):
+    """Bytes that nobody can read any more: what they held is lost, and nothing else."""
+
+
+def salvaged(bodies: Iterable[bytes], read: Callable[[bytes], T]) -> Iterator[T]:
+    """Return what can be read of some chunks; what is damaged is left out and told once.
+
+    An hour that a broken disk has taken must not take with it what lies around it: neither for
+    those who read, nor for the hour's late samples, nor for the day when it is thinned.
+    """
+    for body in bodies:
+        try:
+            yield read(body)
+        except DamagedError as error:
+            _tell(str(error), body)
+
+
+@lru_cache(maxsize=1000)  # so many damaged chunks are known by sight
+def _tell(error: str, body: bytes) -> None:
+    log.error("history_damaged", error=error, bytes=len(body))
 
 
 def pack(track: Track) -> bytes:
@@ -44,23 +72,33 @@ def pack(track: Track) -> bytes:
 
 
 def unpack(body: bytes, seen: Seen | None = None) -> Track:
-    """Return the track that `pack` wrote; raises StoreError for anything else."""
+    """Return the track that `pack` wrote.
+
+    Raises DamagedError for what it never was, StoreError for what only a newer version can read.
+    """
     try:
         version, what, count, first, step, size = _HEAD.unpack_from(body)
-        if version != _VERSION:
+        if version > _VERSION:
             raise StoreError(f"a chunk of the history (format {version}) needs a newer stewardmon")
+        if version != _VERSION:
+            raise DamagedError(f"a chunk of the history is damaged (format {version})")
         start = _HEAD.size + size
         values = body[start:]
-        return Track(
+        times = (
             _times(body[_HEAD.size : start], first, seen)
             if what & _STEPS
-            else array("q", range(first, first + count * step, step) if step else [first]),
+            else array("q", range(first, first + count * step, step) if step else [first])
+        )
+        numbers = (
             _unshuffled("d", zlib.decompress(values))
             if what & _VALUES
-            else _numbers("d", values * count),
+            else _numbers("d", values * count)
         )
     except (struct.error, zlib.error, ValueError) as error:
-        raise StoreError(f"a chunk of the history is damaged ({error})") from None
+        raise DamagedError(f"a chunk of the history is damaged ({error})") from None
+    if len(times) != len(numbers):
+        raise DamagedError("a chunk of the history is damaged (it was cut short)")
+    return Track(times, numbers)
 
 
 def _times(packed: bytes, first: int, seen: Seen | None) -> array[int]:
@@ -83,7 +121,7 @@ def pack_batch(batch: Sequence[tuple[int, Track]]) -> bytes:
 
 
 def unpack_batch(body: bytes) -> Sequence[tuple[int, Track]]:
-    """Return what `pack_batch` wrote; raises StoreError for anything else."""
+    """Return what `pack_batch` wrote; raises DamagedError for anything else."""
     try:
         raw = zlib.decompress(body)
         (series,) = struct.unpack_from("<I", raw)
@@ -92,7 +130,7 @@ def unpack_batch(body: bytes) -> Sequence[tuple[int, Track]]:
         middle = start + 8 * sum(index[1::2])
         times, values = _numbers("q", raw[start:middle]), _numbers("d", raw[middle:])
     except (struct.error, zlib.error, ValueError) as error:
-        raise StoreError(f"the newest part of the history is damaged ({error})") from None
+        raise DamagedError(f"the newest part of the history is damaged ({error})") from None
     found, at = [], 0
     for ident, count in zip(index[::2], index[1::2], strict=True):
         found.append((ident, Track(times[at : at + count], values[at : at + count])))

@@ -8,7 +8,7 @@ from typing import Final
 
 from stewardmon.domain.labels import Labels, Matcher
 from stewardmon.stores.bulk import marks
-from stewardmon.stores.chunks import Seen, unpack
+from stewardmon.stores.chunks import Seen, salvaged, unpack
 from stewardmon.stores.codec import loads
 from stewardmon.stores.dialect import Connection
 from stewardmon.stores.rollups import STEP_MS, mean_of
@@ -39,7 +39,7 @@ class Recall:
         old = _chunks(connection, wanted, STEP_MS, start_ms - DAY_MS, end_ms)
         found, seen = [], Seen()
         for ident, labels in wanted.items():
-            tracks = [unpack(body, seen) for body in raw.get(ident, ())]
+            tracks = list(salvaged(raw.get(ident, ()), lambda body: unpack(body, seen)))
             if ident in newest:
                 tracks.append(newest[ident])
             track = _over(old.get(ident, ()), tracks).between(start_ms, end_ms)
@@ -90,5 +90,5 @@ def _over(rolled: Sequence[bytes], tracks: Sequence[Track]) -> Track:
     raw = joined(tracks)
     if not rolled:
         return raw
-    means = joined([mean_of(body) for body in rolled])
+    means = joined(list(salvaged(rolled, mean_of)))
     return joined([means.before(raw.times[0]) if raw else means, raw])

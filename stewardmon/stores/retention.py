@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from stewardmon.stores.bulk import drop, marks
-from stewardmon.stores.chunks import unpack
+from stewardmon.stores.chunks import salvaged, unpack
 from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.line import Line
 from stewardmon.stores.recall import DAY_MS
@@ -84,11 +84,11 @@ class Pruning:
         before = _bodies(connection, STEP_MS, day, idents)
         rows: list[list[Any]] = []
         for ident, bodies in raw.items():
-            rolled = roll_up(joined([unpack(body) for body in bodies]))
+            rolled = roll_up(joined(list(salvaged(bodies, unpack))))
             if rolled is None:
                 continue
-            for body in before.get(ident, ()):
-                rolled = merged(unpack_rollup(body), rolled)
+            for known in salvaged(before.get(ident, ()), unpack_rollup):
+                rolled = merged(known, rolled)
             rows.append([ident, STEP_MS, day, len(rolled.mean), pack_rollup(rolled)])
         put_chunks.run(connection, rows)
         connection.execute(

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import fsum, isnan
 from typing import Final
 
-from stewardmon.errors import StoreError
-from stewardmon.stores.chunks import pack, unpack
+from stewardmon.stores.chunks import DamagedError, pack, unpack
 from stewardmon.stores.track import Track, joined
 
 STEP_MS: Final = 5 * 60_000
@@ -58,11 +57,11 @@ def pack_rollup(rollup: Rollup) -> bytes:
 
 
 def unpack_rollup(body: bytes) -> Rollup:
-    """Return the roll-up that `pack_rollup` wrote; raises StoreError for anything else."""
+    """Return the roll-up that `pack_rollup` wrote; raises DamagedError for anything else."""
     try:
         sizes = _SIZES.unpack_from(body)
     except struct.error as error:
-        raise StoreError(f"a roll-up of the history is damaged ({error})") from None
+        raise DamagedError(f"a roll-up of the history is damaged ({error})") from None
     parts, at = [], _SIZES.size
     for size in sizes:
         parts.append(unpack(body[at : at + size]))
@@ -75,7 +74,7 @@ def mean_of(body: bytes) -> Track:
     try:
         size, *_ = _SIZES.unpack_from(body)
     except struct.error as error:
-        raise StoreError(f"a roll-up of the history is damaged ({error})") from None
+        raise DamagedError(f"a roll-up of the history is damaged ({error})") from None
     return unpack(body[_SIZES.size : _SIZES.size + size])
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from stewardmon.domain.labels import Labels
 from stewardmon.ports import Points
 from stewardmon.stores.bulk import Insert, marks, slices, upsert
-from stewardmon.stores.chunks import pack, pack_batch, unpack, unpack_batch
+from stewardmon.stores.chunks import pack, pack_batch, salvaged, unpack, unpack_batch
 from stewardmon.stores.codec import dumps
 from stewardmon.stores.dialect import Connection, Dialect, Row
 from stewardmon.stores.line import Line
@@ -120,7 +120,7 @@ class Tape:
         rows = {}
         for ident, start, part in pieces:
             held = before.get((ident, start))
-            track = part if held is None else joined([unpack(held), part])
+            track = joined([*salvaged([] if held is None else [held], unpack), part])
             rows[ident, start] = [ident, RAW, start, len(track), pack(track)]
         put_chunks.run(connection, list(rows.values()))
 
@@ -133,8 +133,9 @@ def label_text(labels: Labels) -> str:
 def gathered(rows: Iterable[Row]) -> dict[int, Track]:
     """Return the tracks by series of numbered tail rows, later rows over earlier ones."""
     parts: dict[int, list[Track]] = defaultdict(list)
-    for _, body in sorted(rows, key=lambda row: row[0]):
-        for ident, track in unpack_batch(body):
+    bodies = (body for _, body in sorted(rows, key=lambda row: row[0]))
+    for batch in salvaged(bodies, unpack_batch):
+        for ident, track in batch:
             parts[ident].append(track)
     return {ident: joined(tracks) for ident, tracks in parts.items()}
 

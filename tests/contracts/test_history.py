@@ -231,3 +231,57 @@ async def test_two_processes_may_write_to_one_history(history: History, url: str
     found = await read(history)
     assert found[UP] == [*mine, *every(30, 3, start_ms=mine[-1][0] + 1)]
     assert found[DOWN] == list(theirs)
+
+
+# The edges of the hours into which the history is cut
+
+HOUR = START // HOUR_MS * HOUR_MS + HOUR_MS  # a start of an hour
+
+
+def edges(*hours: int) -> list[tuple[int, float]]:
+    """Return samples at, just before and just after the starts of hours."""
+    times = [HOUR + hour * HOUR_MS + off for hour in hours for off in (-1, 0, 1)]
+    return [(at, at / 7) for at in times]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+async def test_samples_at_the_edges_of_hours_survive_a_restart(
+    history: History, reopen: Reopen, size: int
+) -> None:
+    points = edges(0, 1, 2, 5)  # between the last two lie hours without any sample
+    await write_in(history, points, size)
+    after = await reopen()
+    assert (await read(after))[UP] == points
+    for first in range(len(points)):
+        for last in range(first, len(points), 3):
+            span = points[first : last + 1]
+            assert (await read(after, start_ms=span[0][0], end_ms=span[-1][0]))[UP] == span
+    assert await read(after, start_ms=HOUR + 2 * HOUR_MS + 2, end_ms=HOUR + 5 * HOUR_MS - 2) == {}
+    more = edges(6)
+    await write_in(after, more, size)
+    assert (await read(after))[UP] == points + more
+
+
+async def test_samples_out_of_order_find_their_place_over_a_restart(
+    history: History, reopen: Reopen
+) -> None:
+    points = edges(0, 1, 2)
+    await history.write([(UP, list(reversed(points[3:])))])
+    after = await reopen()
+    await after.write([(UP, [points[4], *points[:3], (points[5][0], 99.0)])])
+    await after.write([(UP, edges(4))])
+    expected = {**dict(points), points[5][0]: 99.0, **dict(edges(4))}
+    assert (await read(after))[UP] == sorted(expected.items())
+
+
+async def test_a_series_that_comes_and_goes_with_the_hours(
+    history: History, reopen: Reopen
+) -> None:
+    await history.write([(UP, edges(0)), (DOWN, edges(0)[:1])])
+    await history.write([(UP, edges(3))])
+    after = await reopen()
+    await after.write([(DOWN, edges(3)[2:])])
+    await after.write([(UP, edges(6))])
+    found = await read(after)
+    assert found[UP] == edges(0, 3, 6)
+    assert found[DOWN] == [edges(0)[0], edges(3)[2]]
