@@ -36,7 +36,7 @@ from stewardmon.web import (
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
 from stewardmon.web.links import Links
-from stewardmon.web.shell import Door, Landing, Prefix, SecurityHeaders, reads_pages
+from stewardmon.web.shell import Door, Landing, Prefix, Prepared, SecurityHeaders, reads_pages
 from stewardmon.web.stream import Stream
 from stewardmon.web.tally import Tally
 
@@ -87,6 +87,7 @@ def build(
         routes=list(routes),
         middleware=[
             Middleware(SecurityHeaders),
+            Middleware(Prepared),
             Middleware(Prefix, prefix=front.prefix),
             Middleware(Landing, guard=guard, prefix=front.prefix),
             Middleware(Door, guard=guard, prefix=front.prefix),
