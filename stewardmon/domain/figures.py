@@ -6,73 +6,42 @@ Metrics to Monitor".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from math import isfinite
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from statistics import median
 from typing import Final
 
-from stewardmon.domain.course import Course, joined, quantile
+from stewardmon.domain.course import Course, quantile
 from stewardmon.domain.display import format_since
 from stewardmon.domain.incident import Incident
-from stewardmon.domain.labels import Labels
 from stewardmon.domain.report import Row, Section
-from stewardmon.domain.workload import Load
+from stewardmon.domain.span import (
+    AGENT_CACHE,
+    AGENT_ERRORS,
+    AI_DURATION,
+    AI_FIRST,
+    ALLOWED,
+    BACKUP_AT,
+    BACKUP_SIZE,
+    BACKUP_WHOLE,
+    BLOCKED,
+    CAPACITY,
+    CONNECTIONS,
+    DURATION,
+    FINDINGS,
+    HIT,
+    QUERY,
+    READ,
+    RESTORED,
+    RESTORED_AT,
+    SCORE,
+    SIZE,
+    SUCCESS,
+    Span,
+)
 
-SUCCESS: Final = "probe_success"
-DURATION: Final = "probe_duration_seconds"
-QUERY: Final = "stewardmon_pg_query_duration_seconds"
-SIZE: Final = "pg_database_size_bytes"
-CAPACITY: Final = "stewardmon_pg_capacity_bytes"
-HIT: Final = "pg_stat_database_blks_hit"
-READ: Final = "pg_stat_database_blks_read"
-CONNECTIONS: Final = "pg_stat_activity_count"
-ALLOWED: Final = "pg_settings_max_connections"
-BLOCKED: Final = "stewardmon_pg_blocked"
-SCORE: Final = "stewardmon_security_score"
-FINDINGS: Final = "stewardmon_security_findings"
-BACKUP_AT: Final = "stewardmon_backup_newest_timestamp_seconds"
-BACKUP_SIZE: Final = "stewardmon_backup_size_bytes"
-BACKUP_WHOLE: Final = "stewardmon_backup_complete"
-RESTORED_AT: Final = "stewardmon_restore_last_success_timestamp_seconds"
-RESTORED: Final = "stewardmon_restore_success"
-AI_DURATION: Final = "gen_ai_client_operation_duration_seconds"
-AI_FIRST: Final = "gen_ai_client_operation_time_to_first_chunk_seconds"
-AGENT_ERRORS: Final = "stewardmon_agent_error_ratio"
-AGENT_CACHE: Final = "stewardmon_agent_cache_hit_ratio"
-
-METRICS: Final = (
-    SUCCESS, DURATION, QUERY, SIZE, CAPACITY, HIT, READ, CONNECTIONS, ALLOWED, BLOCKED, SCORE,
-    FINDINGS, BACKUP_AT, BACKUP_SIZE, BACKUP_WHOLE, AI_DURATION, AI_FIRST, AGENT_ERRORS,
-    AGENT_CACHE, RESTORED, RESTORED_AT,
-)  # fmt: skip
 LISTED: Final = 20  # incidents named one by one
 _DAY: Final = 86_400
-
-Courses = Mapping[str, Mapping[Labels, Course]]
-"""By metric, and by series."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """One span of time, and all that is known of it."""
-
-    start: datetime
-    end: datetime
-    courses: Courses = field(default_factory=dict)
-    incidents: tuple[Incident, ...] = ()
-    loads: tuple[Load, ...] = ()
-    security: int = 0  # incidents of rules about security
-
-    @property
-    def bounds_ms(self) -> tuple[int, int]:
-        """Return the span in milliseconds since 1970."""
-        return round(self.start.timestamp() * 1000), round(self.end.timestamp() * 1000)
-
-    def of(self, metric: str) -> Mapping[Labels, Course]:
-        """Return a metric's courses."""
-        return self.courses.get(metric, {})
 
 
 def sections(now: Span, before: Span, *, overdue: Sequence[str]) -> tuple[Section, ...]:
@@ -93,10 +62,10 @@ def sections(now: Span, before: Span, *, overdue: Sequence[str]) -> tuple[Sectio
 
 def _availability(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    formers = _merged(before, SUCCESS, "probe")
-    for (probe,), course in _merged(now, SUCCESS, "probe").items():
+    formers = before.merged(SUCCESS, "probe")
+    for (probe,), course in now.merged(SUCCESS, "probe").items():
         former = formers.get((probe,), Course())
-        note = _holes(course, now)
+        note = now.holes(course)
         share, past = course.mean(), former.mean()
         rows.append(
             Row(name=f"{probe}: available", value=share, before=past, unit="ratio", note=note)
@@ -110,8 +79,8 @@ def _availability(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _times(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    formers = _merged(before, DURATION, "probe")
-    for (probe,), course in _merged(now, DURATION, "probe").items():
+    formers = before.merged(DURATION, "probe")
+    for (probe,), course in now.merged(DURATION, "probe").items():
         former = sorted(formers.get((probe,), Course()).values)
         ordered = sorted(course.values)
         for percent in (50, 95, 99):
@@ -122,7 +91,7 @@ def _times(now: Span, before: Span) -> tuple[Row, ...]:
                     value=quantile(ordered, share),
                     before=quantile(former, share),
                     unit="s",
-                    note=_holes(course, now),
+                    note=now.holes(course),
                 )
             )
     return tuple(rows) or (_nothing("no response time was recorded"),)
@@ -130,25 +99,23 @@ def _times(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _database(now: Span, before: Span) -> tuple[Row, ...]:
     def p95(span: Span) -> float | None:
-        return quantile(_values(span, QUERY), 0.95)
+        return quantile(span.values(QUERY), 0.95)
 
     def most(metric: str) -> Callable[[Span], float | None]:
-        return lambda span: max(_values(span, metric), default=None)
+        return lambda span: span.most(metric)
 
     def size(span: Span) -> float | None:
-        return _summed_last(span, SIZE, "datname")
+        return span.at_end(SIZE, "datname")
 
     return (
-        _compared("SELECT 1, p95", now, before, p95, "s", note=_unseen(now, QUERY)),
-        _compared(
-            "blocks found in memory", now, before, _hit_ratio, "ratio", note=_unseen(now, HIT)
-        ),
+        _compared("SELECT 1, p95", now, before, p95, "s", note=now.unseen(QUERY)),
+        _compared("blocks found in memory", now, before, _hit_ratio, "ratio", note=now.unseen(HIT)),
         _compared(
             "connections, most at once",
             now,
             before,
             _connections,
-            note=_unseen(now, CONNECTIONS, "state"),
+            note=now.unseen(CONNECTIONS, "state"),
         ),
         _compared("connections that are allowed", now, before, most(ALLOWED)),
         _compared(
@@ -156,7 +123,7 @@ def _database(now: Span, before: Span) -> tuple[Row, ...]:
             now,
             before,
             most(BLOCKED),
-            note=_unseen(now, BLOCKED),
+            note=now.unseen(BLOCKED),
         ),
         _compared("size at the end", now, before, size, "bytes"),
     )
@@ -164,10 +131,10 @@ def _database(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _agent(now: Span, before: Span) -> tuple[Row, ...]:
     def p95(metric: str) -> Callable[[Span], float | None]:
-        return lambda span: quantile(_values(span, metric), 0.95)
+        return lambda span: quantile(span.values(metric), 0.95)
 
     def mean(metric: str) -> Callable[[Span], float | None]:
-        return lambda span: _mean(span, metric)
+        return lambda span: span.mean(metric)
 
     rows = (
         ("first token, p95", AI_FIRST, p95, "s"),
@@ -176,7 +143,7 @@ def _agent(now: Span, before: Span) -> tuple[Row, ...]:
         ("agent answers from the cache", AGENT_CACHE, mean, "ratio"),
     )
     return tuple(
-        _compared(name, now, before, figure(metric), unit, note=_unseen(now, metric))
+        _compared(name, now, before, figure(metric), unit, note=now.unseen(metric))
         for name, metric, figure, unit in rows
     )
 
@@ -186,15 +153,13 @@ def _security(now: Span, before: Span) -> tuple[Row, ...]:
         Row(
             name=f"score of {probe}",
             value=course.last(),
-            before=_same(before, SCORE, probe).last(),
-            note=_holes(course, now),
+            before=before.same(SCORE, probe).last(),
+            note=now.holes(course),
         )
-        for (probe,), course in _merged(now, SCORE, "probe").items()
+        for (probe,), course in now.merged(SCORE, "probe").items()
     ] or [Row(name="score, from 100", note="no security probe was recorded")]
     rows.append(
-        _compared(
-            "findings at the end", now, before, lambda one: _summed_last(one, FINDINGS, "check")
-        )
+        _compared("findings at the end", now, before, lambda one: one.at_end(FINDINGS, "check"))
     )
     alerts = Row(name="security alerts", value=float(now.security), before=float(before.security))
     return (*rows, alerts)
@@ -202,19 +167,19 @@ def _security(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _backups(now: Span, before: Span) -> tuple[Row, ...]:
     rows = []
-    for (name,), course in _merged(now, BACKUP_AT, "probe").items():
+    for (name,), course in now.merged(BACKUP_AT, "probe").items():
         newest = course.last() or 0.0
         age = now.end.timestamp() - newest
-        whole = _same(now, BACKUP_WHOLE, name).last()
-        size, past = (_same(span, BACKUP_SIZE, name).last() for span in (now, before))
+        whole = now.same(BACKUP_WHOLE, name).last()
+        size, past = (span.same(BACKUP_SIZE, name).last() for span in (now, before))
         note = {0.0: "the newest is not whole", 1.0: ""}.get(
             whole if whole is not None else 1.0, ""
         )
         rows.append(Row(name=f"{name}: age of the newest", value=age, unit="s", note=note))
         rows.append(Row(name=f"{name}: size", value=size, before=past, unit="bytes"))
     rows = rows or [_nothing("no backup is watched")]
-    for (name,), course in _merged(now, RESTORED, "probe").items():
-        last = _same(now, RESTORED_AT, name).last()
+    for (name,), course in now.merged(RESTORED, "probe").items():
+        last = now.same(RESTORED_AT, name).last()
         since = None if last is None else now.end.timestamp() - last
         note = "" if course.last() else "the newest drill failed"
         rows.append(
@@ -227,16 +192,16 @@ def _backups(now: Span, before: Span) -> tuple[Row, ...]:
 
 def _capacity(now: Span) -> tuple[Row, ...]:
     rows = []
-    for (probe, datname), course in _merged(now, SIZE, "probe", "datname").items():
+    for (probe, datname), course in now.merged(SIZE, "probe", "datname").items():
         name = datname or probe
         slope, size = course.slope(), course.last()
         growth = Row(
             name=f"{name}: growth a day",
             value=None if slope is None else slope * _DAY,
             unit="bytes",
-            note=_holes(course, now),
+            note=now.holes(course),
         )
-        limit = _same(now, CAPACITY, probe).last()
+        limit = now.same(CAPACITY, probe).last()
         rows += [growth, _days_to_full(name, size, slope, limit)]
     return tuple(rows) or (_nothing("no database's size was recorded"),)
 
@@ -343,58 +308,9 @@ def _connections(span: Span) -> float | None:
     return max(at.values(), default=None)
 
 
-def _values(span: Span, metric: str) -> list[float]:
-    return sorted(value for course in span.of(metric).values() for value in course.values)
-
-
-def _mean(span: Span, metric: str) -> float | None:
-    finite = [value for value in _values(span, metric) if isfinite(value)]
-    return sum(finite) / len(finite) if finite else None
-
-
-def _summed_last(span: Span, metric: str, *by: str) -> float | None:
-    """Return the newest values of each probe and part (`by`), added up."""
-    found = [one.last() for one in _merged(span, metric, "probe", *by).values()]
-    known = [one for one in found if one is not None]
-    return sum(known) if known else None
-
-
-def _same(span: Span, metric: str, probe: str) -> Course:
-    return _merged(span, metric, "probe").get((probe,), Course())
-
-
-def _merged(span: Span, metric: str, *by: str) -> dict[tuple[str, ...], Course]:
-    """Return a metric's courses by these labels alone, in their order.
-
-    A probe whose address or job was changed within the span has a series of before and one of
-    after: for a report it is one.
-    """
-    parts: dict[tuple[str, ...], list[Course]] = {}
-    for labels, course in span.of(metric).items():
-        parts.setdefault(tuple(labels.value(name) for name in by), []).append(course)
-    return {key: joined(parts[key]) for key in sorted(parts)}
-
-
 def _rest(share: float | None) -> float | None:
     return None if share is None else 1 - share
 
 
-def _holes(course: Course, span: Span) -> str:
-    unseen = course.unseen_ms(*span.bounds_ms)
-    return f"no data for {format_since(timedelta(milliseconds=unseen))}" if unseen else ""
-
-
-def _unseen(span: Span, metric: str, *by: str) -> str:
-    """Say for how long the probe (and part, `by`) that was seen least was not seen."""
-    courses = _merged(span, metric, "probe", *by).values()
-    least = max(courses, key=lambda one: one.unseen_ms(*span.bounds_ms), default=None)
-    return "" if least is None else _holes(least, span)
-
-
 def _nothing(why: str) -> Row:
     return Row(name=why)
-
-
-def within(incidents: Iterable[Incident], start: datetime, end: datetime) -> tuple[Incident, ...]:
-    """Return the incidents that opened in a span."""
-    return tuple(one for one in incidents if start <= one.opened_at < end)

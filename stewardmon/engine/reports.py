@@ -16,7 +16,7 @@ from stewardmon.domain.alert import ALERT_NAME
 from stewardmon.domain.change import Change
 from stewardmon.domain.course import Course
 from stewardmon.domain.drill import is_drill
-from stewardmon.domain.figures import METRICS, Span, sections, within
+from stewardmon.domain.figures import sections
 from stewardmon.domain.incident import Incident
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.notification import Delivery, Notification, NotificationEvent
@@ -30,6 +30,7 @@ from stewardmon.domain.report import (
     from_record,
 )
 from stewardmon.domain.rule import AlertRule
+from stewardmon.domain.span import METRICS, Span, within
 from stewardmon.domain.workload import loads, pages
 from stewardmon.engine.jobs import Job
 from stewardmon.engine.office import Office
