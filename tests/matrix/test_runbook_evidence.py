@@ -83,7 +83,7 @@ CASES: Mapping[str, Case] = {
         fault=Fault.DATABASE_BLOCKED,
         known=(
             r"database-activity: .+ \[\d+ s ago\]",
-            r"connections by state: .*idle \d+.*",
+            r"connections by state: [a-z].* \d+.*",
             r"connections that the server allows: \d+",
             r"the database's own answer to SELECT 1: [\d.]+ m?s",
             r"blocks that PostgreSQL found in memory, 15 min: [\d.]+ %",
