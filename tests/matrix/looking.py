@@ -114,8 +114,13 @@ class Watched:
             await probe.close()
 
     async def _twice(self, spec: ProbeSpec, passes: timedelta) -> Outcome:
-        """Return what a probe says that was asked before, so long ago."""
-        probe: Probe = KINDS[spec.kind].make(spec.settings, _CONTEXT)
+        """Return what a probe says that was asked before, so long ago.
+
+        It asks as the other user: the limit by user remembers asks of a time that is not yet, and
+        the other's is held against nothing.
+        """
+        swapped = _as_the_other(spec.settings)
+        probe: Probe = KINDS[spec.kind].make(swapped, _CONTEXT)
         limit = spec.timeout.total_seconds()
         try:
             await ask(probe, timeout=limit, bug=unexpected)
@@ -124,6 +129,11 @@ class Watched:
         finally:
             CLOCK.ahead = timedelta(0)
             await probe.close()
+
+
+def _as_the_other(settings: Any) -> Any:
+    given = {"email": settings.other_email, "password": settings.other_password}
+    return settings.model_copy(update={**given, "other_email": None, "other_password": None})
 
 
 def watched(platform: Platform) -> Watched:
