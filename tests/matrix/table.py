@@ -142,6 +142,7 @@ MATRIX: Final[Mapping[Fault, Row]] = {
         {"Database Queries Slow": "warning ok"},
         "Response Time Above Benchmark",
         slow=True,
+        later=timedelta(seconds=30),  # half of five minutes' asks must be slow first
     ),
     F.DATABASE_RESET: row({"Database Issues": "critical reset"}, *_DATABASE_BROKEN),
     F.DATABASE_CUT: row({"Database Issues": "critical reset"}, *_DATABASE_BROKEN),
@@ -172,7 +173,7 @@ MATRIX: Final[Mapping[Fault, Row]] = {
         "Agent Broken",
         later=_GROWS,
         ages=RENEWED | HELD,
-        hangs=_AGENTS,
+        hangs=_ASKED,
     ),
     F.DATABASE_IDLE_TRANSACTION: row(
         {

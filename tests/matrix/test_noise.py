@@ -64,10 +64,10 @@ class Noise:
 class Noisy:
     """A probe that is well, but for a share of its asks."""
 
-    def __init__(self, random: Random, noise: Noise) -> None:
+    def __init__(self, random: Random, noise: Noise, *, tells: str) -> None:
         self._slow = _Clusters(random, noise.slow, noise.runs)
         self._failed = _Clusters(random, noise.failed, noise.runs)
-        self._random = random
+        self._random, self._tells = random, tells
 
     async def ask(self) -> Outcome:
         """Answer after as long as the platform takes."""
@@ -79,11 +79,17 @@ class Noisy:
             reason=Reason.OK if up else Reason.STATUS,
             detail="",
             duration=took,
-            measurements=(
-                Measurement("pg_up", float(up)),
-                Measurement("stewardmon_pg_query_duration_seconds", took),
-            ),
+            measurements=self._measured(up=up, took=took),
         )
+
+    def _measured(self, *, up: bool, took: float) -> tuple[Measurement, ...]:
+        """Return what the real probe of that name would tell besides."""
+        if self._tells == "database":
+            took_it = Measurement("stewardmon_pg_query_duration_seconds", took)
+            return (Measurement("pg_up", float(up)), took_it)
+        if self._tells == "openai-chat":
+            return (Measurement("gen_ai_client_operation_duration_seconds", took),)
+        return ()
 
     async def close(self) -> None:
         """Nothing is kept."""
@@ -111,8 +117,8 @@ async def _live(noise: Noise, *, lasting: timedelta, seed: int) -> Mapping[str, 
     """Return how many incidents which alert opened."""
     random = Random(seed)
 
-    def make(_settings: Any, _context: Context) -> Noisy:
-        return Noisy(random, noise)
+    def make(_settings: Any, context: Context) -> Noisy:
+        return Noisy(random, noise, tells=context.probe)
 
     kinds: dict[str, Kind] = {"http": replace(KINDS["http"], make=make)}
     with unhurried():
