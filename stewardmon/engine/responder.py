@@ -18,12 +18,13 @@ from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Address, Event, EventKind, Incident
 from stewardmon.domain.muting import Mute
-from stewardmon.domain.notices import Desk, FindFacts, change, no_facts
+from stewardmon.domain.notices import Desk, Facts, FindFacts, change, no_facts
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
 from stewardmon.domain.step import Step
 from stewardmon.engine.draft import Draft
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.turns import Turns
+from stewardmon.errors import StoreError
 from stewardmon.ports import Saved
 
 log = structlog.get_logger()
@@ -109,10 +110,12 @@ class Responder:
         queue = iter(sorted(changed, key=_rule_of))
         gone = tuple(alert.fingerprint for alert in forgotten)
         self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
+        bugs: list[Exception] = []
         while (batch := tuple(islice(queue, BATCH))) or gone:
-            async with self._turns.turn():
-                await self._take_in(batch, gone, now=now)
+            bugs += await self._take_in_all(batch, gone, now=now)
             gone = ()
+        if bugs:
+            raise bugs[0]  # for whoever keeps the loop alive to tell
 
     async def tick(self, *, now: datetime) -> None:
         """Do what time alone brings: due levels, ended snoozes, mutes that begin or end."""
@@ -192,17 +195,42 @@ class Responder:
         """Return what writing a message needs to know."""
         return Desk(
             roster=self.book.roster,
-            facts=self.facts,
+            facts=self._facts,
             evidence=self.evidence,
             external_url=self.external_url,
             seen=self._last,
         )
+
+    def _facts(self, alert: Alert, /, *, drawn: bool = True) -> Facts:
+        """Return what is known of an alert; a bug there costs the page its facts, not the page."""
+        try:
+            return self.facts(alert, drawn=drawn)
+        except Exception:
+            log.exception("facts_not_found", alert=alert.name)
+            return Facts()
 
     def why_muted(self, alert: Alert, *, now: datetime) -> Mute | None:
         """Return why an alert pages nobody now."""
         return self.muting.why(alert, now=now)
 
     # Decisions, under the lock
+
+    async def _take_in_all(
+        self, batch: tuple[Alert, ...], gone: tuple[str, ...], *, now: datetime
+    ) -> list[Exception]:
+        """Take a batch in, one by one where it fails: a bug about one alert keeps no other back."""
+        try:
+            async with self._turns.turn():
+                await self._take_in(batch, gone, now=now)
+        except StoreError:
+            raise  # deposed: somebody else decides now
+        except Exception as error:
+            log.exception("alerts_not_taken_in", alerts=len(batch))
+            if len(batch) <= 1:
+                return [error]
+            bugs = [await self._take_in_all((one,), (), now=now) for one in batch]
+            return [bug for found in bugs for bug in found]
+        return []
 
     async def _take_in(
         self, batch: Sequence[Alert], gone: tuple[str, ...], *, now: datetime
