@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon import __version__
@@ -31,6 +31,7 @@ from stewardmon.web.alertmanager_view import (
     silence_json,
     wanted_of,
 )
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.guard import Guard, RequestError
 
 SPOKEN: Final = "0.25.0"  # the version of Alertmanager whose API this is: amtool compares it
@@ -151,4 +152,7 @@ def _about(live: Live) -> list[Route]:
 
 
 def _json(value: Any) -> Response:
-    return Response(orjson.dumps(value), media_type="application/json")
+    try:
+        return Response(orjson.dumps(value), media_type="application/json")
+    except TypeError:  # a label that is no UTF-8
+        return JSONResponse(value)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon import __version__
@@ -18,6 +18,7 @@ from stewardmon.engine.live import Live
 from stewardmon.errors import ExpressionError
 from stewardmon.web import rota
 from stewardmon.web.board import headline
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 from stewardmon.web.incidents import probe, read_time, summary
 from stewardmon.web.quieting import LONGEST, in_words, parse_matchers

@@ -26,6 +26,7 @@ from stewardmon.domain.series import Series, is_stale
 from stewardmon.engine.live import Live
 from stewardmon.engine.watch import Seen
 from stewardmon.web.catalogue import help_of
+from stewardmon.web.encoding import utf8
 
 TEXT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -90,7 +91,7 @@ class _Scrape:
         parts = [text.removesuffix(_END) for text in ours]
         for name, lines in sorted(self._lines(held, oldest).items()):
             head = f"# HELP {name} {help_of(name)}\n# TYPE {name} {kind}\n"
-            parts.append((head + "".join(lines)).encode())
+            parts.append(utf8(head + "".join(lines)))
         return b"".join(parts) + (_END if open_form else b"")
 
     def _lines(self, held: Sequence[Series], oldest: int) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon.domain import answers
@@ -18,6 +18,7 @@ from stewardmon.domain.step import Step
 from stewardmon.engine.live import Live
 from stewardmon.engine.watch import Seen
 from stewardmon.errors import ExpressionError
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.guard import Guard, RequestError, json_body, text_field
 
 LISTED: Final = 200

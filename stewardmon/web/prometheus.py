@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon.clock import milliseconds
@@ -25,6 +25,7 @@ from stewardmon.promql import Engine, Notes, Plan, Reads, Result, plan
 from stewardmon.promql.nodes import VectorSelector
 from stewardmon.promql.pretty import pretty
 from stewardmon.web.catalogue import help_of
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.prometheus_json import Noted, Timings, answered, result_json, stats_json
 from stewardmon.web.prometheus_params import ParameterError, Parameters, read_parameters
 from stewardmon.web.prometheus_rules import alerts_json, build_json, groups_json, targets_json

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import HTMLResponse, Response
 
 from stewardmon.domain.display import format_since, format_value
+from stewardmon.web.encoding import utf8
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,7 +24,7 @@ def page(template: str, *, status: int = 200, packed: bool = False, **context: A
     A template that names what it was not given is a bug, and loud.
     """
     text = templates().get_template(template).render(context)
-    answer = HTMLResponse(text, status_code=status)
+    answer = HTMLResponse(utf8(text), status_code=status)
     if packed and len(answer.body) > 1024:
         body = gzip.compress(bytes(answer.body), _FASTEST)
         headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from stewardmon.engine.live import Live
@@ -33,6 +33,7 @@ from stewardmon.web import (
     public,
     why,
 )
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
 from stewardmon.web.links import Links

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stewardmon.engine.live import Live
 from stewardmon.engine.why import why_incident, why_rule
 from stewardmon.errors import StewardmonError
+from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.guard import RequestError
 from stewardmon.web.incidents import find, read_time
 

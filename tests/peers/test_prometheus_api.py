@@ -18,13 +18,16 @@ from tests.support.waiting import until_async
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROBES = "probes:\n  - {{name: app, kind: http, job: app, interval: 1s, url: '{url}'}}\n"
-ALERTS = """
+ALERTS = r"""
 groups:
   - name: g
     interval: 1s
     rules:
       - {record: app:up, expr: 'probe_success{job="app"}'}
       - {alert: Up, expr: 'app:up == 1', for: 1h, labels: {severity: warning}}
+      - alert: Odd
+        expr: 'label_replace(app:up, "odd", "\xff☂", "", "")'
+        labels: {severity: warning}
 """
 
 
@@ -70,6 +73,22 @@ async def test_results_have_prometheus_shapes(daemon: Process) -> None:
     )
     assert ranged["resultType"] == "matrix"
     assert {value for _, value in ranged["result"][0]["values"]} == {"1"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/alerts", "/api/v1/rules", "/api/v1/query?query=ALERTS", "/metrics", "/api/v2/alerts",
+     "/api/v2/alerts/groups", "/api/v1/label/odd/values", "/api/incidents", "/rules", "/"],
+)  # fmt: skip
+async def test_a_label_that_is_no_utf8_is_shown_as_prometheus_shows_it(
+    daemon: Process, path: str
+) -> None:
+    await until_async(lambda: _rows(daemon, 'ALERTS{alertname="Odd"}'), what="the alert")
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        answer = await client.get(f"{daemon.url}{path}")
+    assert answer.status_code == 200, answer.text
+    if path not in {"/api/incidents", "/rules", "/"}:
+        assert "\ufffd☂" in answer.text
 
 
 async def test_a_query_is_printed_as_prometheus_prints_it(daemon: Process) -> None:
@@ -146,7 +165,7 @@ async def test_rules_are_chosen_by_name_and_by_group(daemon: Process) -> None:
 async def test_rules_alerts_and_targets_are_shown(daemon: Process) -> None:
     groups = {one["name"]: one for one in (await _data(daemon, "rules"))["groups"]}
     kinds = {rule["name"]: rule["type"] for rule in groups["g"]["rules"]}
-    assert kinds == {"app:up": "recording", "Up": "alerting"}
+    assert kinds == {"app:up": "recording", "Up": "alerting", "Odd": "alerting"}
     pending = await until_async(lambda: _pending(daemon), what="a pending alert")
     assert pending[0]["state"] == "pending"
     (target,) = (await _data(daemon, "targets"))["activeTargets"]

@@ -65,6 +65,14 @@ def test_a_rate_rounds_as_in_prometheus(store: SeriesStore) -> None:
     assert values(store, "rate(c[1m])", 60_000) == {Labels({}): 45 * factor}
 
 
+def test_an_expression_that_would_try_everything_is_matched_in_one_pass(
+    store: SeriesStore,
+) -> None:
+    store.append(labels("long", text="x" * 5000), 99_000, 1.0)
+    assert values(store, 'long{text=~"(x+x+)+y"}') == {}
+    assert len(values(store, 'long{text=~"(x+x+)+"}')) == 1
+
+
 def test_a_stale_marker_ends_a_series_at_once(store: SeriesStore) -> None:
     store.mark_stale(labels("up", i="a"), 99_500)
     assert list(values(store, "up", 99_500)) == [labels("up", i="b")]
