@@ -182,6 +182,21 @@ class SeriesStore:
                 return False
         return series.append(at_ms, value)
 
+    def append_all(self, labelled: Sequence[Labels], at_ms: int, values: Sequence[float]) -> None:
+        """Add a reading of one instant to each of many series."""
+        known = self._series
+        for labels, value in zip(labelled, values, strict=True):
+            series = known.get(labels)
+            if series is None:
+                self.append(labels, at_ms, value)
+                continue
+            times = series.times
+            if times and at_ms <= times[-1]:
+                series.dropped += 1
+                continue
+            times.append(at_ms)
+            series.values.append(value)
+
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """End the series: from this instant on, selectors no longer see it."""
         series = self._series.get(labels)
@@ -206,8 +221,8 @@ class SeriesStore:
 
     def trimming(self, now_ms: int) -> Iterator[int]:
         """Do the same step by step, and yield the readings that went: others get their turn."""
-        gone = 0
         for name, held in self._by_name():
+            gone = 0
             before = now_ms - self.held_ms(name)
             ended: list[Series] = []
             for count, series in enumerate(held, 1):
@@ -220,7 +235,7 @@ class SeriesStore:
                     yield gone
                     gone = 0
             gone += self._end([one for one in ended if not one.times or one.times[-1] <= before])
-        yield gone
+            yield gone
 
     def label_names(self) -> list[str]:
         """Return every label name in use, sorted."""

@@ -162,7 +162,7 @@ class Evaluator:
         findings = []
         for labels, value in result:
             known = before.get(labels)
-            if known is None or known.value != value:
+            if known is None or repr(known.value) != repr(value):  # -0.0 == 0.0 reads otherwise
                 known = self._finding(running, labels, value, now)
             findings.append(known)
         if running.steady:

@@ -39,6 +39,12 @@ class Tape:
         if self._recorder is not None:
             self._recorder.take(labels, at_ms, value)
 
+    def append_all(self, labelled: Sequence[Labels], at_ms: int, values: Sequence[float]) -> None:
+        """Write a sample of one instant for each of many series: an outcome's, in one go."""
+        self._series.append_all(labelled, at_ms, values)
+        if self._recorder is not None:
+            self._recorder.take_all(labelled, at_ms, values)
+
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """End a series at an instant."""
         self.append(labels, at_ms, STALE)
@@ -65,6 +71,16 @@ class Recorder:
         pending.labels.append(labels)
         pending.times.append(at_ms)
         pending.values.append(value)
+
+    def take_all(self, labelled: Sequence[Labels], at_ms: int, values: Sequence[float]) -> None:
+        """Remember the samples of one instant; shed and counted when too many wait."""
+        pending = self._pending
+        if len(pending.values) >= PENDING_LIMIT:
+            metrics.SHED.labels("history").inc(len(values))
+            return
+        pending.labels.extend(labelled)
+        pending.times.extend(array("q", (at_ms,)) * len(values))
+        pending.values.extend(values)
 
     async def run(self) -> None:
         """Run until cancelled, then write what is left."""

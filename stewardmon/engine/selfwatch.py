@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from itertools import islice
 from typing import Final
 
 from stewardmon import metrics
@@ -55,13 +56,16 @@ class SelfWatch:
         """
         at_ms = milliseconds(self._clock.now())
         former, self._known = self._known, {}
-        for count, (name, own, value) in enumerate(self._values(), 1):
-            key = (name, *own.values())
-            labels = former.get(key) or Labels({NAME: name, **own, **self._identity})
-            self._known[key] = labels
-            self._tape.append(labels, at_ms, value)
-            if not count % AT_ONCE:
-                await self._clock.sleep(0)
+        values = self._values()
+        while some := list(islice(values, AT_ONCE)):
+            keys = [(name, *own.values()) for name, own, _ in some]
+            labelled = [
+                former.get(key) or Labels({NAME: name, **own, **self._identity})
+                for key, (name, own, _) in zip(keys, some, strict=True)
+            ]
+            self._known.update(zip(keys, labelled, strict=True))
+            self._tape.append_all(labelled, at_ms, [value for _, _, value in some])
+            await self._clock.sleep(0)
         for key in former.keys() - self._known.keys():
             self._tape.mark_stale(former[key], at_ms)
 

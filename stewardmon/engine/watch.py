@@ -67,8 +67,7 @@ class Observations:
                 for labels in set(before.labelled).difference(labelled):
                     self._tape.mark_stale(labels, at_ms)
             self._shown[spec.name] = _Shape(spec=spec, keys=self._same(keys), labelled=labelled)
-        for labels, (_, value, _) in zip(labelled, samples, strict=True):
-            self._tape.append(labels, at_ms, value)
+        self._tape.append_all(labelled, at_ms, [value for _, value, _ in samples])
         seen = Seen(spec=spec, outcome=outcome, at=at)
         self.latest[spec.name] = seen
         for listen in self.listeners:

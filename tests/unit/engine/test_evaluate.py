@@ -79,6 +79,25 @@ def test_alerts_that_change_their_state_end_their_series_over_a_reload_too() -> 
     assert rules.reads(name="ALERTS", alertstate="firing") == "1"
 
 
+def test_texts_follow_the_value_and_the_time() -> None:
+    rules = Rules(
+        alert("Low", "up <= 1", annotations=(("summary", "it is {{ $value }}"),)),
+        alert("Now", "up <= 1", annotations=(("summary", "{{ now }}"),)),
+    )
+
+    def texts(at: float, value: float) -> list[str]:
+        rules.write(at, "up", value)
+        rules.evaluate(at)
+        active = [one.active for one in rules.evaluator.rules()]
+        return [a.annotations.value("summary") for alerts in active for a in alerts.values()]
+
+    low, first = texts(0, 0.0)
+    again, second = texts(1, 0.0)
+    other, _ = texts(2, -0.0)
+    assert (low, again, other, texts(3, 1.0)[0]) == ("it is 0", "it is 0", "it is -0", "it is 1")
+    assert first != second
+
+
 def test_a_rule_that_a_reload_takes_away_ends_its_series() -> None:
     rules = Rules(UP, RecordingRule(name="r", expr="up", group="g"))
     rules.write(0, "up", 1)
