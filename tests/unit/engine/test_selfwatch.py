@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stewardmon import metrics
 from stewardmon.domain.labels import Labels
@@ -16,9 +16,10 @@ class Written:
     def __init__(self) -> None:
         self.newest: dict[str, float] = {}
 
-    def append(self, labels: Labels, at_ms: int, value: float) -> None:
-        """Keep the value."""
-        self.newest[labels.value("__name__")] = value
+    def append_all(self, labelled: Sequence[Labels], at_ms: int, values: Sequence[float]) -> None:
+        """Keep the values."""
+        for labels, value in zip(labelled, values, strict=True):
+            self.newest[labels.value("__name__")] = value
 
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """Forget nothing."""
