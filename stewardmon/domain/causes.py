@@ -219,7 +219,7 @@ class Causes:
                 for one in self._about(alert, need)
                 if one.resolved_at is not None
                 and one.state is AlertState.RESOLVED
-                and alert.active_at <= one.resolved_at
+                and alert.active_at <= one.resolved_at + self._takes(alert)
                 and now - one.resolved_at < memory
             ),
             None,
@@ -260,6 +260,11 @@ class Causes:
         if health is not None and now - fired_at < PATIENCE:
             return _waiting(need, f"the probe {need} fails and would explain it")
         return None
+
+    def _takes(self, alert: Alert) -> timedelta:
+        """Return how long ago the alert's probe may have begun to ask what it tells now."""
+        probe = self._known.probes.get(alert.labels.value("probe"))
+        return probe.takes if probe is not None else timedelta(0)
 
     def _memory(self, alert: Alert) -> timedelta:
         return self._known.memory.get(alert.rule, timedelta(0)) + SETTLE

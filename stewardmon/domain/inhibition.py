@@ -53,13 +53,17 @@ class InhibitRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What muting knows of a probe: where it looks, what it needs, how long one ask may take."""
+    """What muting knows of a probe: where it looks, what it needs, how long to wait for it.
+
+    `takes` is how long its longest ask may last: what it tells is of a time so long ago.
+    """
 
     name: str
     job: str
     instance: str = ""
     depends_on: tuple[str, ...] = ()
     patience: timedelta = PATIENCE
+    takes: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ def knowledge(
             instance=spec.instance,
             depends_on=spec.depends_on,
             patience=min(spec.every + spec.timeout, LONGEST_WAIT),
+            takes=spec.timeout * (2 if spec.confirm else 1),
         )
         for spec in probes
     )

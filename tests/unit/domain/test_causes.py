@@ -17,7 +17,7 @@ from stewardmon.domain.rule import AlertRule
 from tests.support.builders import at, firing
 
 PROBES = (
-    Watched(name="app", job="app", depends_on=("database",)),
+    Watched(name="app", job="app", depends_on=("database",), takes=timedelta(minutes=1)),
     Watched(name="database", job="database", depends_on=("network",)),
     Watched(name="network", job="network"),
 )
@@ -123,6 +123,16 @@ def test_what_is_over_still_explains_what_a_window_remembers() -> None:
     assert known.why(slow, now=at(minutes=15, seconds=31)) is None
     later = replace(slow, active_at=at(minutes=11))
     assert known.why(later, now=at(minutes=12)) is None
+
+
+def test_an_answer_that_was_asked_for_before_its_cause_was_over_is_explained() -> None:
+    needs = rule("AppDown", "DatabaseDown")
+    over = replace(DATABASE, state=AlertState.RESOLVED, resolved_at=at(minutes=5))
+    for seconds, explained in ((30, True), (61, False)):
+        late = at(minutes=5) + timedelta(seconds=seconds)
+        symptom = replace(APP, active_at=late, fired_at=late)
+        known = causes(symptom, over, rules=(needs,), memory=10 * MINUTE)
+        assert (known.why(symptom, now=at(minutes=7)) is not None) is explained
 
 
 def test_our_own_alerts_are_never_explained() -> None:
