@@ -109,6 +109,10 @@ class CacheProbe:
         entry = _Entry(query, self._clock.now())
         first, took_first = await self._put(query, session)
         second, took_second = await self._put(query, session)
+        if _cached(second) and took_second > max(took_first, _SLOW):
+            # One in fifty answers is slow, whoever gives it: only one slow twice says something.
+            second, took_again = await self._put(query, session)
+            took_second = min(took_second, took_again)
         wrong = []
         if _cached(first):
             wrong.append(_wrong("a question that nobody has asked before came from the cache"))
