@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import gcd
@@ -43,6 +43,7 @@ log = structlog.get_logger()
 
 PRIMING: Final = 0.05  # seconds between looks whether the first outcomes are in
 YIELD_AFTER: Final = 0.004  # seconds of evaluation after which the event loop gets a turn
+AT_ONCE: Final = 16  # alerts whose texts are written in one step: some 2 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,16 @@ class Evaluator:
 
     def evaluate(self, running: Running, at_ms: int) -> Evaluated:
         """Evaluate one rule at an instant; one that fails changes no state, and is counted."""
+        steps = self.steps(running, at_ms)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found: Evaluated = done.value
+                return found
+
+    def steps(self, running: Running, at_ms: int) -> Generator[None, None, Evaluated]:
+        """Do what `evaluate` does in small steps, for a loop that others wait for."""
         if at_ms < running.rests_until_ms:
             return self._failed(running, running.error)
         if is_mute(running, self._series):
@@ -111,7 +122,7 @@ class Evaluator:
                 self._record(running, at_ms)
                 found = Evaluated()
             else:
-                found = self._advance(running, at_ms)
+                found = yield from self._advance(running, at_ms)
             running.error, running.failures, running.filling_since_ms = "", 0, None
         except OverdueError as error:
             found = self._stopped(running, error, at_ms, seconds=perf_counter() - started)
@@ -132,14 +143,14 @@ class Evaluator:
         expired = None if self._pace is None else self._pace.expired
         return _vector(self.engine.instant(plan, at_ms, windows=self.windows, expired=expired))
 
-    def _advance(self, running: RunningRule, at_ms: int) -> Evaluated:
+    def _advance(self, running: RunningRule, at_ms: int) -> Generator[None, None, Evaluated]:
         rule = running.rule
         result = self.instant(running.plan, at_ms - _offset_ms(running.group))
         idle = not (result or running.active or running.shown)
         if idle and rule.no_data is not NoData.ALERT:
             return Evaluated()
         now = from_milliseconds(at_ms)
-        findings = self._findings(running, result, now)
+        findings = yield from self._findings(running, result, now)
         if rule.no_data is NoData.ALERT and not result:
             findings += self._missing(running, now, at_ms)
         moved = advance(
@@ -151,25 +162,36 @@ class Evaluator:
             stays=self._holder(running, at_ms),
         )
         running.active = dict(moved.alerts)
-        self._show(running, at_ms)
+        yield from self._show(running, at_ms)
         return Evaluated(changed=moved.changed, dropped=moved.dropped)
 
     def _findings(
         self, running: RunningRule, result: Sequence[tuple[Labels, float]], now: datetime
-    ) -> list[Finding]:
+    ) -> Generator[None, None, list[Finding]]:
         """Return the result with its texts; what reads as it did before is not written anew."""
         before = running.found
         findings = []
+        written = 0
         for labels, value in result:
             known = before.get(labels)
             if known is None or repr(known.value) != repr(value):  # -0.0 == 0.0 reads otherwise
                 known = self._finding(running, labels, value, now)
+                known.labels.fingerprint()  # it takes a while too, and everybody asks for it next
+                written += 1
+                if not written % AT_ONCE:
+                    yield from self._turn()
             findings.append(known)
         if running.steady:
             running.found = {
                 labels: found for (labels, _), found in zip(result, findings, strict=True)
             }
         return findings
+
+    def _turn(self) -> Iterator[None]:
+        """Let others have their turn; what they do with it is not this rule's time."""
+        yield
+        if self._pace is not None:
+            self._pace.begin()
 
     def _finding(
         self, running: RunningRule, labels: Labels, value: float, now: datetime
@@ -279,11 +301,17 @@ class Evaluator:
             )
         running.shown = self._write(written, running.shown, at_ms)
 
-    def _show(self, running: RunningRule, at_ms: int) -> None:
+    def _show(self, running: RunningRule, at_ms: int) -> Iterator[None]:
         """Write the rule's ALERTS and ALERTS_FOR_STATE; those that ended get stale markers."""
-        running.shown = self._write(
-            alert_series(running.active, running.series), running.shown, at_ms
-        )
+        values = alert_series(running.active, running.series)
+        before, running.shown = running.shown, frozenset(values)
+        if len(values) > AT_ONCE:
+            yield from self._turn()
+        for count, (labels, value) in enumerate(values.items(), 1):
+            self._tape.append(labels, at_ms, value)
+            if not count % (4 * AT_ONCE):
+                yield from self._turn()
+        self.end(before.difference(values), at_ms)
 
     def end(self, series: Iterable[Labels], at_ms: int) -> None:
         """Write stale markers for series that no rule writes any more."""
@@ -317,6 +345,7 @@ class Evaluating:
         self.change(evaluator, interval=interval)
         self._report = report
         self._owed: tuple[Evaluated, datetime] | None = None
+        self._turn = 0.0  # when the current turn began
         self._beat = beat
 
     def change(self, evaluator: Evaluator, *, interval: timedelta) -> None:
@@ -353,7 +382,7 @@ class Evaluating:
         owed, self._owed = self._owed, None
         if owed is not None:
             await self._report(*owed)
-        started = turn = perf_counter()
+        started = self._turn = perf_counter()
         changed: list[Alert] = []
         dropped: list[Alert] = []
         evaluator = self.evaluator
@@ -361,17 +390,31 @@ class Evaluating:
             for running in group.rules:
                 if self.evaluator is not evaluator:
                     break  # a reload came in a turn of another loop: its rules go on from here
-                found = evaluator.evaluate(running, instant)
+                found = await self._in_turns(evaluator.steps(running, instant))
                 changed += found.changed
                 dropped += found.dropped
-                if perf_counter() - turn > YIELD_AFTER:
-                    await self._clock.sleep(0)
-                    turn = perf_counter()
+                if perf_counter() - self._turn > YIELD_AFTER:
+                    await self._rest()
         metrics.EVALUATION.observe(perf_counter() - started)
         evaluated = Evaluated(changed=tuple(changed), dropped=tuple(dropped))
         self._owed = evaluated, from_milliseconds(at_ms)
         await self._report(*self._owed)
         self._owed = None
+
+    async def _in_turns(self, steps: Iterator[None]) -> Evaluated:
+        """Return what the steps come to, with a turn for other loops after every few ms."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found: Evaluated = done.value
+                return found
+            if perf_counter() - self._turn > YIELD_AFTER:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        await self._clock.sleep(0)
+        self._turn = perf_counter()
 
 
 def _vector(result: Result) -> Sequence[tuple[Labels, float]]:

@@ -12,7 +12,7 @@ import pytest
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore, is_stale
-from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.evaluate import AT_ONCE, Evaluated, Evaluating, Evaluator
 from stewardmon.engine.pace import FILLING_AT_MOST_MS, Pace
 from stewardmon.engine.running import carry_over, prepare, reaches
 from tests.support.virtual import VirtualClock
@@ -253,3 +253,17 @@ async def test_what_could_not_be_handed_on_is_handed_on_once_more_and_no_oftener
         await loop.evaluate(T0 + 2000, after_ms=T0 + 1000)
     await loop.evaluate(T0 + 3000, after_ms=T0 + 2000)
     assert told == [["High"], ["High"], []]
+
+
+def test_others_get_their_turns_while_one_rule_finds_a_thousand() -> None:
+    rules = Rules(alert("Many", "a > 1", annotations=(("summary", "{{ $labels.n }}"),)))
+    for number in range(1000):
+        rules.write(0, "a", 2.0, n=str(number))
+    steps = rules.evaluator.steps(rules.evaluator.all_rules()[0], T0)
+    turns = 0
+    for _ in steps:
+        turns += 1
+    [running] = rules.evaluator.rules()
+    assert len(running.active) == 1000
+    assert turns > 1000 / AT_ONCE
+    assert rules.evaluator.evaluate(running, T0 + 1000).changed == ()
