@@ -102,6 +102,7 @@ def _stage(config: Config) -> Stage:
         prepare(config.groups, interval=config.evaluation_interval),
         book=book,
         inhibit_rules=config.inhibit_rules,
+        windows=config.maintenance,
         external_labels=config.external_labels,
         series=SeriesStore(retention_ms=CHUNK // MILLISECOND),
     )

@@ -14,6 +14,7 @@ from stewardmon.clock import from_milliseconds
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
 from stewardmon.domain.inhibition import InhibitRule
+from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.notification import Delivery
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
@@ -50,6 +51,7 @@ class Stage:
         *,
         book: Book | None = None,
         inhibit_rules: Sequence[InhibitRule] = (),
+        windows: Sequence[Maintenance] = (),
         external_labels: Mapping[str, str] | None = None,
         external_url: str = "",
         series: SeriesStore | None = None,
@@ -68,7 +70,8 @@ class Stage:
         mutes = Mutes(self.series, dict)
         book = book or Book()
         rules = self.evaluator.rules()
-        mutes.change(MuteRules(knowledge=knowledge(rules, (), inhibit_rules, book.routes)))
+        causes = knowledge(rules, (), inhibit_rules, book.routes)
+        mutes.change(MuteRules(knowledge=causes, windows=tuple(windows)))
         self._responder = Responder(ledger=Ledger(self._kept), book=book, muting=mutes)
 
     @property

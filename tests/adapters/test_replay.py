@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ import pytest
 
 from stewardmon.config import load
 from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.maintenance import Maintenance, Once
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import STALE, SeriesStore
 from stewardmon.engine.running import prepare
@@ -186,10 +188,11 @@ def morning(random: Random) -> list[tuple[Labels, list[tuple[int, float]]]]:
     return found
 
 
-async def replayed() -> Replayed:
+async def replayed(*windows: Maintenance) -> Replayed:
     history = MemoryHistory()
     await history.write([one for one in morning(Random(3)) if one[1]])
     config = load(ROOT / "rules", {**ENVIRON, "PAGER_URL": "http://127.0.0.1:9/"})
+    config = replace(config, maintenance=windows)
     return await replay(
         config, history, start=START, end=START + timedelta(hours=2), every=timedelta(seconds=15)
     )
@@ -207,6 +210,18 @@ async def test_the_shipped_rules_page_the_same_however_they_are_replayed(
     assert {"Database Issues", "High Error Rate"} <= set(whole.fired)
     assert whole.paged
     assert few < (len(asked) - few) / 10, "it was worth while"
+
+
+async def test_maintenance_of_the_time_pages_nobody() -> None:
+    plain = await replayed()
+    half = START + timedelta(hours=1)
+    span = Once(start=START, end=half)
+    window = Maintenance(id="m", name="upgrade", matchers=(), span=span)
+    quiet = await replayed(window)
+    assert quiet.fired == plain.fired
+    assert any(page.at < half for page in plain.paged)
+    assert quiet.paged
+    assert all(page.at >= half for page in quiet.paged)
 
 
 def count(monkeypatch: pytest.MonkeyPatch) -> Sequence[int]:
