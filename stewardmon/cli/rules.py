@@ -119,15 +119,23 @@ def replay(
 async def _replayed(
     config: Config, state: str, span: tuple[datetime, datetime], every: timedelta
 ) -> Replayed:
+    from stewardmon.engine.past_quiet import Past
     from stewardmon.rehearsal.replay import replay as replayed
-    from stewardmon.stores import open_store
+    from stewardmon.stores import open_store, recorded
 
+    past = Past.of(await recorded(state))
     _, history = open_store(state)
     await history.open()
     try:
         shown = progress("seconds replayed")
         return await replayed(
-            config, history, start=span[0], end=span[1], every=every, progress=shown
+            config,
+            history,
+            start=span[0],
+            end=span[1],
+            every=every,
+            past=past,
+            progress=shown,
         )
     finally:
         await history.close()

@@ -19,6 +19,7 @@ from stewardmon.engine.mutes import Mutes
 from stewardmon.engine.responder import Responder
 
 KEPT_FOR: Final = timedelta(hours=120)  # after its end, as Alertmanager keeps them
+REPLAYED_FOR: Final = timedelta(days=30)  # as long as samples are kept raw
 AT_MOST: Final = 10_000
 ASKED_TWICE_WITHIN: Final = timedelta(minutes=5)
 
@@ -43,12 +44,19 @@ class Silences:
             read=maintenance.from_record,
             changed=mutes.set_windows,
         )
-        # What is over, for whoever asks later why nobody was paged.
+        # What is over, for whoever asks later why nobody was paged, and for replays.
         self._past: Kept[Maintenance] = Kept(
             "maintenance_past",
             ledger,
             write=maintenance.record_of,
             read=maintenance.from_record,
+            changed=lambda _: None,
+        )
+        self._past_silences: Kept[Silence] = Kept(
+            "silence_past",
+            ledger,
+            write=silence.record_of,
+            read=silence.from_record,
             changed=lambda _: None,
         )
         self._asked: dict[frozenset[str], datetime] = {}
@@ -58,6 +66,7 @@ class Silences:
         self._silences.restore(records)
         self._windows.restore(records)
         self._past.restore(records)
+        self._past_silences.restore(records)
 
     # Silences
 
@@ -160,11 +169,17 @@ class Silences:
             await self._tell(one, now=now)
         if ending:
             await self._silences.put({one.id: replace(one, warned=True) for one in ending})
-        old = [one.id for one in self._silences.values.values() if now - one.ends_at > KEPT_FOR]
-        await self._silences.drop(old)
+        old = {
+            one.id: one for one in self._silences.values.values() if now - one.ends_at > KEPT_FOR
+        }
+        if old:
+            await self._past_silences.put(old)
+            await self._silences.drop(old)
         await self._end([one.id for one in self._windows.values.values() if one.over(now)], now=now)
-        long_ago = now - KEPT_FOR
-        await self._past.drop([one.id for one in self._past.values.values() if one.over(long_ago)])
+        long_ago = now - REPLAYED_FOR
+        windows, silences = self._past.values.values(), self._past_silences.values.values()
+        await self._past.drop([one.id for one in windows if one.over(long_ago)])
+        await self._past_silences.drop([one.id for one in silences if one.ends_at < long_ago])
 
     async def _tell(self, ending: Silence, *, now: datetime) -> None:
         detail = f"silence {ending.id} ends soon: {ending.described()}"

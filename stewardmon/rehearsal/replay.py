@@ -16,6 +16,7 @@ from stewardmon.domain.alert import AlertState
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op, metric_name
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
+from stewardmon.engine.past_quiet import NOTHING_SET, Past
 from stewardmon.engine.running import MILLISECOND, plans_of, prepare, reaches
 from stewardmon.ports import History, Points
 from stewardmon.rehearsal.agenda import Agenda, recorded
@@ -47,16 +48,20 @@ async def replay(
     start: datetime,
     end: datetime,
     every: timedelta,
+    past: Past = NOTHING_SET,
     progress: Callable[[int, int], None] = lambda _done, _whole: None,
 ) -> Replayed:
     """Evaluate the configuration's rules over history, every so often, as the daemon would have.
 
-    `progress` is told how many seconds of how many have been evaluated.
+    `past` mutes as it did at the time. `progress` is told how many seconds of how many have been
+    evaluated.
 
     Windows are carried forward, so the cost grows with the samples and not with the windows; and
     only where something may fire, or does, is anything evaluated (`agenda`).
     """
     stage = _stage(config)
+    stage.mutes.set_silences(past.silences)
+    stage.mutes.set_windows(past.windows)
     reach = timedelta(milliseconds=max(reaches(stage.evaluator.groups).values(), default=0))
     stage.series.retention_ms = (reach + CHUNK) // MILLISECOND
     step_ms = every // MILLISECOND

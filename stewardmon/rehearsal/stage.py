@@ -67,7 +67,7 @@ class Stage:
         self.changed: list[tuple[datetime, Alert]] = []
         self._kept = _Kept()
         self._ticked_ms = 0
-        mutes = Mutes(self.series, dict)
+        self.mutes = mutes = Mutes(self.series, dict)
         book = book or Book()
         rules = self.evaluator.rules()
         causes = knowledge(rules, (), inhibit_rules, book.routes)

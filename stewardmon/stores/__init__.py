@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,19 @@ def open_store(url_or_path: str) -> tuple[Store, History]:
             f"a state cannot be kept at {scheme}: name a path, sqlite:///path or postgresql://…"
         )
     return databases.sqlite(Path(path))
+
+
+async def recorded(url_or_path: str) -> Mapping[tuple[str, str], Mapping[str, object]]:
+    """Return what people set at run time, read beside a daemon that may be running.
+
+    Nothing where there is no state yet. Raises StoreError for one that cannot be read.
+    """
+    store, _ = open_store(url_or_path)
+    if isinstance(store, MemoryStore):
+        return {}
+    from stewardmon.stores import databases  # noqa: PLC0415
+
+    return await databases.recorded(store)
 
 
 def leadership(store: Store, *, holder: str) -> Leadership:

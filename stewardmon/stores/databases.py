@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from stewardmon.ports import Store
@@ -26,6 +27,13 @@ def postgres(url: str) -> tuple[SqlStore, SqlHistory]:
     from stewardmon.stores.postgres import PostgresDialect  # noqa: PLC0415
 
     return SqlStore(PostgresDialect(url)), SqlHistory(PostgresDialect(url))
+
+
+async def recorded(store: Store) -> Mapping[tuple[str, str], Mapping[str, object]]:
+    """Return a state's records without claiming it; nothing where there is no state."""
+    if not isinstance(store, SqlStore) or not store.dialect.exists():
+        return {}
+    return await store.records()
 
 
 def leadership(store: Store, *, holder: str) -> Leadership:

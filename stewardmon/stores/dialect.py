@@ -62,6 +62,9 @@ class Dialect(Protocol):
     def release(self) -> None:
         """Let another process have the state."""
 
+    def exists(self) -> bool:
+        """Return whether there may be a database; connecting makes it where it can be made."""
+
     def connect(self) -> Connection:
         """Return a new connection; raises StoreError or one of `errors`."""
 

@@ -99,6 +99,10 @@ class PostgresDialect:
     def release(self) -> None:
         """Do nothing: nothing was claimed."""
 
+    def exists(self) -> bool:
+        """Return True: a server is asked."""
+        return True
+
     def connect(self) -> Connection:
         """Return a new connection; raises psycopg.Error."""
         # A pooler may hand every transaction to another server: nothing is prepared there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,14 +27,19 @@ def load(connection: Connection) -> Saved:
     ((newest,),) = connection.execute("SELECT max(resolved_at) FROM incident")
     recent = int((newest or 0) - RECENTLY.total_seconds() * 1_000_000)
     held = f"{_INCIDENTS} WHERE state <> 'resolved' OR resolved_at >= ? ORDER BY opened_at"
-    records = connection.execute(f"SELECT {rows.RECORD} FROM record")
     return Saved(
         alerts=tuple(
             decode(Alert, body) for (body,) in connection.execute("SELECT body FROM alert")
         ),
         incidents=tuple(_incidents(connection, held, recent)),
-        records={(kind, ident): decode_record(body) for kind, ident, body in records},
+        records=records(connection),
     )
+
+
+def records(connection: Connection) -> Mapping[tuple[str, str], Mapping[str, object]]:
+    """Return what people set at run time and what jobs reported, by kind and id."""
+    found = connection.execute(f"SELECT {rows.RECORD} FROM record")
+    return {(kind, ident): decode_record(body) for kind, ident, body in found}
 
 
 def one_incident(connection: Connection, ident: str) -> Incident | None:

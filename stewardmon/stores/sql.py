@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from stewardmon.domain.change import Change
@@ -52,6 +52,18 @@ class SqlStore:
     async def load(self) -> Saved:
         """Return alerts, incidents that are open or resolved of late, and records."""
         return await self._writer.call(self._load)
+
+    async def records(self) -> Mapping[tuple[str, str], Mapping[str, object]]:
+        """Return the records of a state that is not opened: another process may hold it."""
+
+        def job(connection: Connection) -> Mapping[tuple[str, str], Mapping[str, object]]:
+            return queries.records(connection) if self.dialect.has(connection, "record") else {}
+
+        self._reader.start()
+        try:
+            return await self._reader.run(job)
+        finally:
+            await self._reader.stop()
 
     async def commit(self, change: Change) -> None:
         """Make the whole change durable in one transaction, or raise and keep nothing of it."""

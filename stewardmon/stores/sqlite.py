@@ -92,6 +92,10 @@ class SqliteDialect:
             os.close(self._lock)
             self._lock = None
 
+    def exists(self) -> bool:
+        """Return whether there is a file."""
+        return self._path.exists()
+
     def connect(self) -> Connection:
         """Return a new connection; raises StoreError or sqlite3.Error."""
         self._look()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,13 @@ from typing import Any, Final
 import pytest
 
 from stewardmon.config import load
-from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.change import Change
+from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.maintenance import Maintenance, Once
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import STALE, SeriesStore
+from stewardmon.domain.silence import Silence, record_of
+from stewardmon.engine.past_quiet import NOTHING_SET, Past
 from stewardmon.engine.running import prepare
 from stewardmon.errors import ExpressionError
 from stewardmon.promql import plan
@@ -23,6 +26,7 @@ from stewardmon.promql.screen import Screen
 from stewardmon.rehearsal.agenda import Agenda
 from stewardmon.rehearsal.replay import Replayed, play, replay
 from stewardmon.rehearsal.stage import Stage
+from stewardmon.stores import open_store, recorded
 from stewardmon.stores.memory import MemoryHistory
 from tests.config.environment import ENVIRON
 from tests.support.expressions import BASE, Generator, series
@@ -188,13 +192,18 @@ def morning(random: Random) -> list[tuple[Labels, list[tuple[int, float]]]]:
     return found
 
 
-async def replayed(*windows: Maintenance) -> Replayed:
+async def replayed(*windows: Maintenance, past: Past = NOTHING_SET) -> Replayed:
     history = MemoryHistory()
     await history.write([one for one in morning(Random(3)) if one[1]])
     config = load(ROOT / "rules", {**ENVIRON, "PAGER_URL": "http://127.0.0.1:9/"})
     config = replace(config, maintenance=windows)
     return await replay(
-        config, history, start=START, end=START + timedelta(hours=2), every=timedelta(seconds=15)
+        config,
+        history,
+        start=START,
+        end=START + timedelta(hours=2),
+        every=timedelta(seconds=15),
+        past=past,
     )
 
 
@@ -254,3 +263,47 @@ async def test_an_alert_that_is_over_is_forgotten_a_quarter_of_an_hour_later() -
     assert [(at.timestamp(), alert.state.value) for at, alert in stage.changed] == [
         (300, "firing"), (600, "resolved"),
     ]  # fmt: skip
+
+
+async def test_silences_of_the_time_and_windows_set_then_page_nobody() -> None:
+    half = START + timedelta(hours=1)
+    silenced = Silence(
+        id="s",
+        matchers=(Matcher("job", Op.MATCHES, ".*"),),
+        starts_at=START,
+        ends_at=half,
+        updated_at=START,
+        created_by="dev-a",
+        comment="moving",
+    )
+    window = Maintenance(id="m", name="upgrade", matchers=(), span=Once(start=START, end=half))
+    plain = await replayed()
+    for past in (Past(silences=(silenced,)), Past(windows=(window,))):
+        quiet = await replayed(past=past)
+        assert quiet.fired == plain.fired
+        assert quiet.paged
+        assert all(page.at >= half for page in quiet.paged)
+
+
+async def test_what_was_set_is_read_beside_the_daemon_that_holds_the_state(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    assert await recorded(str(path)) == {}
+    assert not path.exists()
+    store, _ = open_store(str(path))
+    await store.open()
+    known = Silence(
+        id="s",
+        matchers=(Matcher("job", Op.EQUAL, "app"),),
+        starts_at=START,
+        ends_at=START + timedelta(hours=1),
+        updated_at=START,
+        created_by="dev-a",
+        comment="moving",
+    )
+    bodies: dict[tuple[str, str], Mapping[str, object]] = {
+        ("silence_past", "s"): record_of(known),
+        ("silence", "broken"): {"by": "dev-a"},
+    }
+    await store.commit(Change(records=bodies))
+    assert Past.of(await recorded(str(path))).silences == (known,)
+    await store.close()

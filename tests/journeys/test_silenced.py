@@ -7,7 +7,8 @@ from datetime import timedelta
 from stewardmon.domain.incident import EventKind
 from stewardmon.domain.labels import Matcher, Op
 from stewardmon.domain.silence import Silence
-from tests.support.daemon import Daemon, running
+from stewardmon.engine.past_quiet import Past
+from tests.support.daemon import Daemon, posting, running
 from tests.support.unhurried import calm
 
 
@@ -85,3 +86,17 @@ async def test_the_timeline_says_that_a_silence_ends_soon() -> None:
         told = [one.detail for one in await daemon.timeline() if one.kind is EventKind.NOTE]
         assert len(told) == 1
         assert told[0].startswith(f"silence {known.id} ends soon: moving the disk (by dev-a")
+
+
+async def test_what_is_over_is_kept_a_month_for_replays() -> None:
+    async with posting() as daemon:
+        live = daemon.running.live
+        known = await silence(daemon, hours=1)
+        start = daemon.clock.now()
+        await live.silences.tend(now=start + timedelta(days=6, hours=2))
+        assert live.silences.listed() == ()
+        await daemon.restarts()
+        saved = (await daemon.store.load()).records
+        assert [one.id for one in Past.of(saved).silences] == [known.id]
+        await daemon.running.live.silences.tend(now=start + timedelta(days=31))
+        assert Past.of((await daemon.store.load()).records).silences == ()
