@@ -54,7 +54,8 @@ async def test_a_week_leaves_no_more_in_memory_than_its_second_day() -> None:
             samples.append(daemon.running.live.series.sample_count)
     grown = objects[-1] - objects[1]
     assert sum(grown.values()) < A_REPORT * (DAYS - 2), grown.most_common(8)
-    assert samples[-1] < 1.05 * samples[1]
+    # Columns are cut some samples at a time, so that a count varies; a leak would be sevenfold.
+    assert samples[-1] < 1.5 * samples[1]
 
 
 async def _a_day(daemon: Daemon) -> None:

@@ -64,7 +64,7 @@ class VirtualClock(SystemClock):
 
     def __init__(self, start: datetime = EPOCH) -> None:
         super().__init__()
-        self._start = start
+        self._start = start - timedelta(seconds=_up_for())
 
     def _machine(self) -> float:
         return (self._start + timedelta(seconds=self.monotonic())).timestamp()
@@ -75,6 +75,15 @@ class VirtualClock(SystemClock):
     def step(self, by: timedelta) -> None:
         """Move wall time without moving monotonic time."""
         self._start += by
+
+
+def _up_for() -> float:
+    """Return what a loop on real time counts from: how long the machine has been up."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return 0.0
+    return 0.0 if isinstance(loop, VirtualLoop) else loop.time()
 
 
 def run_virtually(journey: Coroutine[Any, Any, T]) -> T:
