@@ -54,6 +54,7 @@ class Front:
                 "form_token": self.guard.form_token(caller),
                 "version": __version__,
                 "location": self.live.location,
+                "mark": getattr(request.state, "mark", ""),
                 "speed": getattr(self.live.clock, "speed", 1),
                 "zone": "",
                 **context,

@@ -38,7 +38,7 @@ from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
 from stewardmon.web.links import Links
 from stewardmon.web.shell import Door, Landing, Prefix, Prepared, SecurityHeaders, reads_pages
-from stewardmon.web.stream import Stream
+from stewardmon.web.stream import Marked, Stream
 from stewardmon.web.tally import Tally
 
 
@@ -89,6 +89,7 @@ def build(
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Prepared),
+            Middleware(Marked, live=live),
             Middleware(Prefix, prefix=front.prefix),
             Middleware(Landing, guard=guard, prefix=front.prefix),
             Middleware(Door, guard=guard, prefix=front.prefix),

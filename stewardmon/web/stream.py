@@ -9,11 +9,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stewardmon.clock import SystemClock
 from stewardmon.engine.live import Live
 from stewardmon.engine.watch import Seen
 from stewardmon.web.guard import RequestError
+from stewardmon.web.shell import reads_pages
 
 LOOK_EVERY: Final = 1.0  # seconds, of the world's clock: people watch in real time
 TICK_EVERY: Final = 15.0  # seconds after which charts have moved on though no state changed
@@ -44,31 +46,31 @@ class Stream:
     def routes(self) -> list[Route]:
         """Return the address of the stream."""
 
-        async def events(_request: Request) -> Response:
+        async def events(request: Request) -> Response:
             if len(self._waiting) >= AT_ONCE:
                 raise RequestError("too many pages are open at once", 503)
             return StreamingResponse(
-                self._events(),
+                self._events(request.query_params.get("shown") or mark(self._live)),
                 media_type="text/event-stream",
                 headers={"X-Accel-Buffering": "no"},
             )
 
         return [Route("/events", events)]
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, shown: str) -> AsyncIterator[str]:
         woken = asyncio.Event()
         self._waiting.add(woken)
         clock = SystemClock()
         try:
             yield "retry: 2000\n\n"
-            shown, told_at = self._mark(), clock.monotonic()
+            told_at = clock.monotonic()
             while not self._closed:
                 woken.clear()
+                current, at = mark(self._live), clock.monotonic()
+                if current != shown or at - told_at >= TICK_EVERY:
+                    yield f"data: {'changed' if current != shown else 'tick'}\n\n"
+                    shown, told_at = current, at
                 await clock.wait(woken, LOOK_EVERY)
-                mark, at = self._mark(), clock.monotonic()
-                if mark != shown or at - told_at >= TICK_EVERY:
-                    yield f"data: {'changed' if mark != shown else 'tick'}\n\n"
-                    shown, told_at = mark, at
         finally:
             self._waiting.discard(woken)
 
@@ -76,13 +78,29 @@ class Stream:
         for event in self._waiting:
             event.set()
 
-    def _mark(self) -> int:
-        """Return a number that changes with whatever pages show at a glance."""
-        live = self._live
-        incidents = tuple(
-            (one.id, one.state, one.reached, one.snoozed_until, one.muted_by, len(one.alerts))
-            for one in live.responder.incidents.values()
-        )
-        latest = live.observations.latest
-        states = tuple((name, seen.outcome.state) for name, seen in latest.items())
-        return hash((incidents, states, live.ready(), live.config_error, id(live.config)))
+
+class Marked:
+    """Notes, before a page is drawn, what it will show: its stream goes on from there.
+
+    Else what changes between the drawing of a page and the opening of its stream is told to nobody.
+    """
+
+    def __init__(self, app: ASGIApp, live: Live) -> None:
+        self._app = app
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and reads_pages(Request(scope)):
+            scope.setdefault("state", {})["mark"] = mark(self._live)
+        await self._app(scope, receive, send)
+
+
+def mark(live: Live) -> str:
+    """Return a word that changes with whatever pages show at a glance."""
+    incidents = tuple(
+        (one.id, one.state, one.reached, one.snoozed_until, one.muted_by, len(one.alerts))
+        for one in live.responder.incidents.values()
+    )
+    latest = live.observations.latest
+    states = tuple((name, seen.outcome.state) for name, seen in latest.items())
+    return f"{hash((incidents, states, live.ready(), live.config_error, id(live.config))):x}"

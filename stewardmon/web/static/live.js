@@ -74,7 +74,7 @@
   tell();
   setInterval(tell, 1000);
   if (!parts().length || !window.EventSource) return;
-  const source = new EventSource(`${root}/events`);
+  const source = new EventSource(`${root}/events?shown=${document.documentElement.dataset.mark}`);
   source.onopen = () => document.body.classList.remove("stale");
   source.onerror = () => document.body.classList.add("stale");
   source.onmessage = refresh;

@@ -344,3 +344,15 @@ async def test_open_pages_are_told_of_changes(site: Site) -> None:
             if line.startswith("data:"):
                 assert line == "data: changed"
                 break
+
+
+async def test_what_changes_before_a_page_listens_is_told_at_once(site: Site) -> None:
+    async with site.client({"Accept": "text/html"}) as client:
+        page = (await client.get("/")).text
+        found = re.search(r'data-mark="([^"]+)"', page)
+        assert found is not None
+        site.daemon.platform.database.goes_down()
+        await site.incident()
+        async with client.stream("GET", f"/events?shown={found[1]}") as stream:
+            lines = stream.aiter_lines()
+            assert [await anext(lines) for _ in range(3)] == ["retry: 2000", "", "data: changed"]
