@@ -19,7 +19,12 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 class Settings(BaseModel):
     """The base of every settings model: frozen, and an unknown key is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        defer_build=True,  # a model inside another one needs no validator of its own
+    )
 
 
 def _duration(value: Any) -> Any:

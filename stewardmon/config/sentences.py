@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from stewardmon.config.nodes import Entries, Items, Node, Scalar
+from stewardmon.domain.alike import alike
 
 _SHOWN_AT_MOST: Final = 60
 _LISTED_AT_MOST: Final = 16
@@ -102,7 +102,7 @@ def _kind_of(node: Node) -> str:
 def suggestion(written: str, known: Iterable[str], lead: str = "known are") -> str:
     """Return what would be right instead: the nearest name, else all that there are."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(written, names, n=1, cutoff=0.6)
+    near = alike(written, names)
     if not near:
         folded = {name.casefold(): name for name in names}
         near = [folded[written.casefold()]] if written.casefold() in folded else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from datetime import date, time
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
+from stewardmon.domain.alike import alike
 from stewardmon.settings import Duration, Settings
 
 __all__ = ["Duration", "Names", "Settings"]
@@ -61,7 +61,7 @@ def _zone(value: Any) -> Any:
     try:
         return ZoneInfo(str(value))
     except (KeyError, ValueError, OSError):
-        near = difflib.get_close_matches(str(value), sorted(available_timezones()), n=1)
+        near = alike(str(value), sorted(available_timezones()))
         right = f"did you mean {near[0]!r}?" if near else "write one such as Europe/Berlin or UTC"
         raise ValueError(f"{_short(value)} is not a time zone; {right}") from None
 

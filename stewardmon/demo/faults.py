@@ -8,13 +8,13 @@ repairs it.
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from stewardmon.demo.catalogue import SPECS, Fault
+from stewardmon.domain.alike import alike
 from stewardmon.errors import UsageError
 
 Parameters: TypeAlias = Mapping[str, float]
@@ -153,7 +153,7 @@ def fault_named(name: str) -> Fault:
     try:
         return Fault(name)
     except ValueError:
-        near = difflib.get_close_matches(name, list(Fault), n=1)
+        near = alike(name, Fault)
         hint = f"did you mean {near[0]}?" if near else "GET /faults lists them all"
         raise UsageError(f"there is no fault named {name!r}: {hint}") from None
 

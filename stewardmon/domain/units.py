@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
+from stewardmon.domain.alike import alike
 from stewardmon.errors import ExpressionError
 
 
@@ -106,7 +106,7 @@ def word_unit(name: str) -> Unit:
 def near(name: str, known: list[str]) -> str:
     """Return a hint: the names like this one, or else all of them."""
     folded = [one for one in known if one.casefold() == name.casefold()]
-    close = folded or difflib.get_close_matches(name[:100], known, n=2, cutoff=0.6)
+    close = folded or alike(name, known, most=2)
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"known are {', '.join(sorted(one for one in known if one))}"

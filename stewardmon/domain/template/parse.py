@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from typing import Final
 
+from stewardmon.domain.alike import alike
 from stewardmon.domain.template.literals import character, number, unquote
 from stewardmon.domain.template.nodes import (
     Action,
@@ -348,7 +348,7 @@ class _Parser:
 
     def _function(self, token: Token) -> Function:
         if token.text not in self._functions:
-            near = difflib.get_close_matches(token.text, self._functions, n=1)
+            near = alike(token.text, self._functions)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._error(f"function {token.text!r} is not defined{hint}", token)
         return Function(token.at, token.text)
