@@ -1,9 +1,11 @@
-"""The site: every address that people and programs ask, put together."""
+"""The site: what machines ask all the time, and every other address, loaded when one is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,27 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stewardmon.engine.live import Live
 from stewardmon.settings import Secret
-from stewardmon.web import (
-    acknowledge,
-    alertmanager,
-    api,
-    assets,
-    deploys,
-    duty,
-    exposition,
-    health,
-    heartbeat,
-    incidents,
-    openapi,
-    pages,
-    prometheus,
-    public,
-    why,
-)
+from stewardmon.web import assets, exposition, health, heartbeat
 from stewardmon.web.encoding import JSONResponse
 from stewardmon.web.front import Front
 from stewardmon.web.guard import Access, Guard, RequestError
@@ -66,26 +53,14 @@ def build(
     tally, stream = Tally(live), Stream(live)
     live.observations.listeners += [tally.observe, stream.observe]
     front = Front(live=live, guard=guard, tally=tally, prefix=address.path.rstrip("/"))
-    routes: Sequence[BaseRoute] = (
-        *assets.routes(),
-        *health.routes(live, guard),
-        *heartbeat.routes(live),
-        *exposition.routes(live),
-        *stream.routes(),
-        *why.routes(live),
-        *incidents.routes(live, guard),
-        *api.routes(live, guard),
-        *deploys.routes(live, guard),
-        *alertmanager.routes(live, guard),
-        *prometheus.routes(live),
-        *duty.routes(live, guard),
-        *acknowledge.routes(front, links),
-        *public.routes(front, shown=access.public_status),
-        *openapi.routes(),
-        *pages.routes(front),
-    )
     app = Starlette(
-        routes=list(routes),
+        routes=[
+            *assets.routes(),
+            *health.routes(live, guard),
+            *heartbeat.routes(live),
+            *exposition.routes(live),
+            *stream.routes(),
+        ],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Prepared),
@@ -96,7 +71,36 @@ def build(
         ],
         exception_handlers=_refusals(front),
     )
+    app.router.default = _Later(front, links, public=access.public_status)
     return Site(app, tally, stream)
+
+
+class _Later:
+    """Every address that people and their programs ask, loaded in a thread when the first is.
+
+    A daemon at which nobody looks does without the memory that they take.
+    """
+
+    def __init__(self, front: Front, links: Links, *, public: bool) -> None:
+        self._front = front
+        self._links = links
+        self._public = public
+        self._app: ASGIApp | None = None
+        self._one = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app or await self._loaded()
+        await app(scope, receive, send)
+
+    async def _loaded(self) -> ASGIApp:
+        async with self._one:
+            if self._app is None:
+                module = await asyncio.to_thread(import_module, "stewardmon.web.addresses")
+                self._app = Starlette(
+                    routes=module.routes(self._front, self._links, public=self._public),
+                    exception_handlers=_refusals(self._front),
+                )
+            return self._app
 
 
 def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]:
