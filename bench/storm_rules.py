@@ -27,7 +27,7 @@ from bench.storm import TOKEN, Pager
 from stewardmon.clock import milliseconds
 from stewardmon.config import Runtime, load
 from stewardmon.domain.labels import NAME, Labels
-from stewardmon.process import Running, daemon
+from stewardmon.process import Running, daemon, run, spare_collector
 from stewardmon.settings import Secret
 
 BOUND = 0.020  # seconds
@@ -72,7 +72,11 @@ async def serve(folder: Path, *, alerts: int, names: int) -> None:
     runtime = Runtime(
         rules=folder / "rules", state=str(folder / "state.db"), port=0, token=Secret(TOKEN)
     )
-    async with daemon(runtime, load_config=lambda: load(folder / "rules", {})) as running:
+    async with (
+        daemon(runtime, load_config=lambda: load(folder / "rules", {})) as running,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(spare_collector(running.app.live.series), name="collector")
         (folder / "url").write_text(running.url)
         clock = running.app.live.clock
         series = [
@@ -96,6 +100,7 @@ async def _read(running: Running, series: Sequence[Labels], value: float) -> Non
 
 def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:
     """Let the rules fire; acknowledge other incidents all the while."""
+    sys.setswitchinterval(0.0005)  # the pager's threads are not to hold up who measures
     pager = Pager()
     write(folder / "rules", pager.url, names=names, acks=acks)
     with _served(folder, alerts=alerts, names=names) as url:
@@ -156,7 +161,7 @@ def main() -> int:
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        asyncio.run(serve(given.serve, alerts=given.alerts, names=given.names))
+        run(serve(given.serve, alerts=given.alerts, names=given.names))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), alerts=given.alerts, names=given.names, acks=given.acks)

@@ -12,12 +12,12 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -54,9 +54,6 @@ class Running:
 
 def main(runtime: Runtime, environ: Mapping[str, str]) -> None:
     """Run the daemon until a signal ends it. Raises StewardmonError where it cannot start."""
-    # The thread that writes the state gets its turn at once: an acknowledgement waits for it.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    _one_arena()
     telemetry.configure_logs(level=runtime.log_level, environment=runtime.environment)
     if runtime.sentry_dsn is not None:
         telemetry.start_sentry(
@@ -64,8 +61,16 @@ def main(runtime: Runtime, environ: Mapping[str, str]) -> None:
             environment=runtime.environment,
             release=__version__,
         )
+    run(_until_signalled(runtime, environ))
+
+
+def run(whole: Coroutine[Any, Any, None]) -> None:
+    """Run a daemon to its end in a process that is its own: on its loop, with its memory."""
+    # The thread that writes the state gets its turn at once: an acknowledgement waits for it.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    _one_arena()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_signalled(runtime, environ))
+        runner.run(whole)
 
 
 def _one_arena() -> None:
@@ -133,7 +138,7 @@ async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None
         log.info("listening", url=running.url, version=__version__)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        sparing = loop.create_task(_spare_collector(running.app.live.series), name="collector")
+        sparing = loop.create_task(spare_collector(running.app.live.series), name="collector")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         reloading: set[asyncio.Task[str]] = set()
@@ -149,7 +154,7 @@ async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None
         log.info("stopping")
 
 
-async def _spare_collector(series: SeriesStore) -> None:
+async def spare_collector(series: SeriesStore) -> None:
     """Keep the garbage collector from what was loaded, and from the series that came since.
 
     They stay. Of 10,000 probes they are a million objects: by Python's own thresholds all of them
