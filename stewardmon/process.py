@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.0001
 M_ARENA_MAX: Final = -8  # malloc.h
 COLLECT_AFTER: Final = 2_000  # new objects; Python's own 700 is a handful of asks
 NEVER: Final = 1_000_000  # collections of younger garbage before one of all that there is

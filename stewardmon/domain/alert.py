@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule
 from stewardmon.errors import EvaluationError
 
+ZERO: Final = timedelta(0)
 RESOLVED_KEPT_FOR: Final = timedelta(minutes=15)  # Prometheus' resolvedRetention
 ALERT_NAME: Final = "alertname"
 RANK: Final = {
@@ -114,6 +115,25 @@ def advance(
     Raises EvaluationError for two results with equal labels, and where `limit` is exceeded (the
     caller then clears the rule's alerts, as Prometheus does).
     """
+    steps = advancing(rule, active, findings, now=now, limit=limit, stays=stays)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            moved: Advance = done.value
+            return moved
+
+
+def advancing(
+    rule: AlertRule,
+    active: Mapping[Labels, Alert],
+    findings: Sequence[Finding],
+    *,
+    now: datetime,
+    limit: int = 0,
+    stays: Callable[[Alert], bool] = lambda _: False,
+) -> Generator[None, None, Advance]:
+    """Do what `advance` does, with a stop after each alert: there may be ten thousand."""
     found: dict[Labels, Finding] = {}
     for finding in findings:
         if finding.labels in found:
@@ -135,12 +155,14 @@ def advance(
         after[labels] = kept
         if kept.state is not alert.state:
             changed.append(kept)
+        yield
     for labels, finding in found.items():
         before = active.get(labels)
         alert = _present(rule, before, finding, now=now)
         after[labels] = alert
         if before is None or before.state is not alert.state:
             changed.append(alert)
+        yield
 
     running = sum(alert.state is not AlertState.RESOLVED for alert in after.values())
     if 0 < limit < running:
@@ -156,14 +178,16 @@ class LimitExceededError(EvaluationError):
 
 def _present(rule: AlertRule, before: Alert | None, finding: Finding, *, now: datetime) -> Alert:
     if before is None or before.state is AlertState.RESOLVED:
-        before = Alert(
+        waits = rule.hold > ZERO
+        return Alert(
             rule=rule.key,
             labels=finding.labels,
             origin=finding.origin,
             annotations=finding.annotations,
-            state=AlertState.PENDING,
+            state=AlertState.PENDING if waits else AlertState.FIRING,
             value=finding.value,
             active_at=now,
+            fired_at=None if waits else now,
         )
     alert = (
         before

@@ -26,14 +26,30 @@ class Labels(Mapping[str, str]):
     __slots__ = ("_fingerprint", "_hash", "_nameless", "pairs")
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        given = () if isinstance(labels, Mapping) else tuple(labels)
-        known = {name: value for name, value in dict(given or labels).items() if value != ""}
-        # Pairs that came as such are kept: the series of one probe share what identifies it.
-        pairs = given if len(given) == len(known) else known.items()
+        pairs: Iterable[tuple[str, str]]
+        if type(labels) is dict:  # asked first: `isinstance` of an abstract class takes long
+            pairs = labels.items()
+            if "" in labels.values():
+                pairs = [pair for pair in pairs if pair[1] != ""]
+        else:
+            given = () if isinstance(labels, Mapping) else tuple(labels)
+            known = {name: value for name, value in dict(given or labels).items() if value != ""}
+            # Pairs that came as such are kept: the series of one probe share what identifies it.
+            pairs = given if len(given) == len(known) else known.items()
+        self._become(tuple(sorted(pairs)))
+
+    @classmethod
+    def _of(cls, pairs: Iterable[tuple[str, str]]) -> Labels:
+        """Return the set of these pairs: sorted by name, each name once, no empty value."""
+        labels = cls.__new__(cls)
+        labels._become(tuple(pairs))  # noqa: SLF001 - our own
+        return labels
+
+    def _become(self, pairs: tuple[tuple[str, str], ...]) -> None:
         # No dictionary beside them: of a handful of pairs the right one is soon found, and a
         # dictionary takes more room than all the rest of a series' identity.
-        self.pairs: tuple[tuple[str, str], ...] = tuple(sorted(pairs))
-        self._hash = hash(self.pairs)
+        self.pairs = pairs
+        self._hash = hash(pairs)
         self._fingerprint = ""
         self._nameless: Labels | None = None
 
@@ -78,11 +94,11 @@ class Labels(Mapping[str, str]):
 
     def without(self, *names: str) -> Labels:
         """Return the set less `names`."""
-        return Labels((name, value) for name, value in self.pairs if name not in names)
+        return Labels._of([pair for pair in self.pairs if pair[0] not in names])
 
     def only(self, *names: str) -> Labels:
         """Return the part of the set that `names` name."""
-        return Labels((name, value) for name, value in self.pairs if name in names)
+        return Labels._of([pair for pair in self.pairs if pair[0] in names])
 
     def merged(self, other: Mapping[str, str]) -> Labels:
         """Return the set with `other` laid over it; an empty value there removes a label."""

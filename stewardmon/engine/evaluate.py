@@ -17,7 +17,7 @@ from stewardmon.domain.alert import (
     Alert,
     Finding,
     LimitExceededError,
-    advance,
+    advancing,
     alert_labels,
 )
 from stewardmon.domain.labels import NAME, Labels
@@ -42,7 +42,7 @@ from stewardmon.promql import Engine, Plan, Result, Scalar, Vector, Windows, pla
 log = structlog.get_logger()
 
 PRIMING: Final = 0.05  # seconds between looks whether the first outcomes are in
-YIELD_AFTER: Final = 0.004  # seconds of evaluation after which the event loop gets a turn
+YIELD_AFTER: Final = 0.002  # seconds of evaluation after which the event loop gets a turn
 AT_ONCE: Final = 16  # alerts whose texts are written in one step: some 2 ms
 
 
@@ -153,7 +153,7 @@ class Evaluator:
         findings = yield from self._findings(running, result, now)
         if rule.no_data is NoData.ALERT and not result:
             findings += self._missing(running, now, at_ms)
-        moved = advance(
+        moved = yield from advancing(
             rule,
             running.active,
             findings,
@@ -303,15 +303,13 @@ class Evaluator:
 
     def _show(self, running: RunningRule, at_ms: int) -> Iterator[None]:
         """Write the rule's ALERTS and ALERTS_FOR_STATE; those that ended get stale markers."""
-        values = alert_series(running.active, running.series)
-        before, running.shown = running.shown, frozenset(values)
-        if len(values) > AT_ONCE:
-            yield from self._turn()
-        for count, (labels, value) in enumerate(values.items(), 1):
+        before, shown = running.shown, set()
+        for labels, value in alert_series(running.active, running.series):
+            shown.add(labels)
             self._tape.append(labels, at_ms, value)
-            if not count % (4 * AT_ONCE):
-                yield from self._turn()
-        self.end(before.difference(values), at_ms)
+            yield
+        running.shown = frozenset(shown)
+        self.end(before.difference(shown), at_ms)
 
     def end(self, series: Iterable[Labels], at_ms: int) -> None:
         """Write stale markers for series that no rule writes any more."""

@@ -19,7 +19,7 @@ from stewardmon.domain.runbooks import runbook
 from stewardmon.engine.pace import SLICE, Pace, rest_ms
 from stewardmon.errors import OverdueError, StewardmonError
 from stewardmon.ports import Clock
-from stewardmon.promql import Engine, plan
+from stewardmon.promql import Engine, narrowed, plan
 
 SHOWN: Final = 24  # characters of a sparkline that every phone shows on one line
 SPAN_MS: Final = COURSE // timedelta(milliseconds=1)
@@ -70,7 +70,11 @@ class FactFinder:
         self._pace.begin()
         try:
             result = self._engine.range(
-                plan(rule.subject), end - SPAN_MS, end, step, expired=self._pace.expired
+                narrowed(plan(rule.subject), alert.origin),
+                end - SPAN_MS,
+                end,
+                step,
+                expired=self._pace.expired,
             )
         except OverdueError:
             self._rests_until_ms[rule.key] = end + rest_ms(max(SLICE, perf_counter() - started))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -174,7 +174,9 @@ def adopt(groups: Sequence[RunningGroup], by_rule: dict[str, dict[Labels, Alert]
         for running in group.rules:
             if isinstance(running, RunningRule):
                 running.active.update(by_rule.pop(running.rule.key, {}))
-                running.shown = frozenset(alert_series(running.active, running.series))
+                running.shown = frozenset(
+                    labels for labels, _ in alert_series(running.active, running.series)
+                )
 
 
 def _afresh(running: Running) -> Running:
@@ -193,12 +195,11 @@ def _afresh(running: Running) -> Running:
 
 def alert_series(
     active: Mapping[Labels, Alert], known: dict[Labels, tuple[AlertState, Labels, Labels]]
-) -> dict[Labels, float]:
-    """Return ALERTS and ALERTS_FOR_STATE of a rule's alerts; resolved ones have none.
+) -> Iterator[tuple[Labels, float]]:
+    """Yield ALERTS and ALERTS_FOR_STATE of a rule's alerts; resolved ones have none.
 
     `known` holds the labels of both from one evaluation to the next.
     """
-    values: dict[Labels, float] = {}
     for labels, alert in active.items():
         if alert.state is AlertState.RESOLVED:
             known.pop(labels, None)
@@ -209,12 +210,11 @@ def alert_series(
             series = alert.state, shown, labels.merged({NAME: "ALERTS_FOR_STATE"})
             known[labels] = series
         _, shown, for_state = series
-        values[shown] = 1.0
-        values[for_state] = float(int(alert.active_at.timestamp()))  # seconds, as Prometheus
+        yield shown, 1.0
+        yield for_state, float(int(alert.active_at.timestamp()))  # seconds, as Prometheus
     if len(known) > len(active):
         for labels in known.keys() - active.keys():
             del known[labels]
-    return values
 
 
 def _prepared(rule: AlertRule | RecordingRule, group: RuleGroup) -> Running:

@@ -14,7 +14,7 @@ from stewardmon.promql.horizon import check_horizon
 from stewardmon.promql.limits import Limits, Reads
 from stewardmon.promql.nodes import Expr, ValueType
 from stewardmon.promql.parser import parse
-from stewardmon.promql.plan import Plan, Threshold, plan, span_of, threshold
+from stewardmon.promql.plan import Plan, Threshold, narrowed, plan, span_of, threshold
 from stewardmon.promql.results import Matrix, Notes, Result, Scalar, String, Vector
 from stewardmon.promql.windows import Windows
 
@@ -34,6 +34,7 @@ __all__ = [
     "Vector",
     "Windows",
     "check_horizon",
+    "narrowed",
     "parse",
     "plan",
     "span_of",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from stewardmon.domain.labels import Matcher, metric_name
+from stewardmon.domain.labels import Labels, Matcher, Op, metric_name
 from stewardmon.errors import ExpressionError
 from stewardmon.promql.compile import Compiler
 from stewardmon.promql.frame import Frame
@@ -19,6 +19,7 @@ from stewardmon.promql.nodes import (
     Expr,
     MatrixSelector,
     NumberLiteral,
+    Paren,
     Subquery,
     Unary,
     ValueType,
@@ -34,6 +35,14 @@ LOOKBACK_MS: Final = 300_000
 
 _FROM_NOTHING: Final = frozenset({"absent", "absent_over_time", "vector"})
 _NUMBERS: Final = frozenset({"time", "pi"})  # scalars: beside an empty vector they give nothing
+
+# Functions whose result has one element for each series, with its labels.
+_ONE_TO_ONE: Final = frozenset({
+    "abs", "avg_over_time", "ceil", "changes", "clamp", "clamp_max", "clamp_min",
+    "count_over_time", "delta", "deriv", "exp", "floor", "idelta", "increase", "irate",
+    "last_over_time", "max_over_time", "min_over_time", "present_over_time",
+    "quantile_over_time", "rate", "resets", "round", "sqrt", "stddev_over_time", "sum_over_time",
+})  # fmt: skip
 
 Evaluation = Callable[[Frame], object]
 
@@ -77,7 +86,43 @@ def plan(text: str) -> Plan:
 
     Raises ExpressionError: one clear sentence, with the column of the mistake in the text.
     """
-    tree = parse(text)
+    return _planned(text, parse(text))
+
+
+def narrowed(planned: Plan, labels: Labels) -> Plan:
+    """Return the plan for the one element of the result that has these labels, where that is less.
+
+    An element that comes of one series has the series' labels: the others need not be read. The
+    plan is returned as it is where elements come of several, or get other labels.
+    """
+    wanted = tuple(Matcher(name, Op.EQUAL, value) for name, value in labels.pairs)
+    tree = _narrowed(planned.tree, wanted)
+    return planned if tree is None else _planned(planned.text, tree)
+
+
+def _narrowed(expr: Expr, wanted: tuple[Matcher, ...]) -> Expr | None:
+    match expr:
+        case VectorSelector():
+            return replace(expr, matchers=(*expr.matchers, *wanted))
+        case MatrixSelector(vector=vector):
+            return replace(expr, vector=replace(vector, matchers=(*vector.matchers, *wanted)))
+        case Paren(expr=inner) | Unary(expr=inner):
+            less = _narrowed(inner, wanted)
+            return None if less is None else replace(expr, expr=less)
+        case Binary(left=left, right=right) if isinstance(unwrapped(right), NumberLiteral):
+            less = _narrowed(left, wanted)
+            return None if less is None else replace(expr, left=less)
+        case Binary(left=left, right=right) if isinstance(unwrapped(left), NumberLiteral):
+            less = _narrowed(right, wanted)
+            return None if less is None else replace(expr, right=less)
+        case Call(name=name, args=args) if name in _ONE_TO_ONE:
+            parts = [_narrowed(one, wanted) or one for one in args]
+            return replace(expr, args=tuple(parts))
+        case _:
+            return None
+
+
+def _planned(text: str, tree: Expr) -> Plan:
     value_type = type_of(tree)
     found = tuple(_selectors(tree))
     return Plan(

@@ -63,6 +63,8 @@ class Template:
         `query` answers the function of that name and may raise any StewardmonError. Raises
         TemplateError (an EvaluationError) worded as Prometheus words it.
         """
+        if "{{" not in self.text:
+            return self.text
         data = AlertData(StringMap(labels), StringMap(external_labels), external_url, float(value))
         budget = Budget()
         around = Surroundings(external_url, query, now, budget)
