@@ -32,7 +32,7 @@ from stewardmon.settings import Secret
 
 BOUND = 0.020  # seconds
 READ_EVERY = 1.0  # seconds
-AT_ONCE = 250  # readings between two looks at the loop, as probes leave them
+AT_ONCE = 20  # readings between two looks at the loop: what an outcome of a probe leaves
 
 PROBES = "probes: [{name: self, kind: tcp, job: self, address: '127.0.0.1:9', interval: 1h}]\n"
 ONCALL = """

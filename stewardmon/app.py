@@ -153,6 +153,7 @@ class App:
             report=self._report,
             beat=beat("evaluate"),
             primed=self._is_primed,
+            after_people=self._responder.turns.after_people,
         )
         self._delivering = Delivering(
             ledger=self._ledger,

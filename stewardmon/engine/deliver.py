@@ -116,18 +116,23 @@ class Delivering:
     async def _send_due(self, group: asyncio.TaskGroup) -> bool:
         """Start sending what is due; return whether anything was."""
         room = AT_ONCE - len(self._sending)
-        due_at = self._ledger.next_due()
         now = self._clock.now()
-        if room <= 0 or due_at is None or due_at > now:
-            return False
         full = frozenset(name for name, count in self._busy.items() if count >= PER_CHANNEL)
+        ready = (
+            row.due_at <= now and row.channel not in full and row.dedup_key not in self._sending
+            for row in self._ledger.waiting()
+        )
+        if room <= 0 or not any(ready):
+            return False
         rows = await self._ledger.claim(now=now, lease=LEASE, limit=room, busy=full)
         fresh = [row for row in rows if row.dedup_key not in self._sending]
         for row in fresh:
             self._sending.add(row.dedup_key)
             self._busy[row.channel] += 1
             group.create_task(self._deliver(row), name=f"deliver:{row.dedup_key}")
-            await self._clock.sleep(0)  # each begins in a turn of its own: writing takes a while
+            # Each begins in a turn of its own (writing takes a while), after those who answer.
+            await self._clock.sleep(0)
+            await self._responder.turns.after_people()
         return bool(fresh)
 
     def _wait(self) -> float:

@@ -325,6 +325,10 @@ class Evaluator:
         return frozenset(values)
 
 
+async def no_one() -> None:
+    """Wait for nobody."""
+
+
 class Evaluating:
     """The loop: evaluates at aligned instants of wall time, and hands on what changed."""
 
@@ -337,8 +341,11 @@ class Evaluating:
         report: Callable[[Evaluated, datetime], Awaitable[None]],
         beat: Callable[[], None] = lambda: None,
         primed: Callable[[], bool] = lambda: True,
+        after_people: Callable[[], Awaitable[None]] = no_one,
     ) -> None:
+        """`after_people` is awaited between turns: whoever answers a page goes first."""
         self._primed = primed
+        self._after_people = after_people
         self._clock = clock
         self.change(evaluator, interval=interval)
         self._report = report
@@ -412,6 +419,7 @@ class Evaluating:
 
     async def _rest(self) -> None:
         await self._clock.sleep(0)
+        await self._after_people()
         self._turn = perf_counter()
 
 

@@ -91,7 +91,7 @@ class Responder:
         self._newest: dict[str, str] = {}
         self._home: dict[str, str] = {}
         self._last: dict[str, tuple[Alert, ...]] = {}
-        self._turns = Turns()
+        self.turns = Turns()
 
     def restore(self, saved: Saved) -> None:
         """Go on where a former process stopped."""
@@ -119,7 +119,7 @@ class Responder:
 
     async def tick(self, *, now: datetime) -> None:
         """Do what time alone brings: due levels, ended snoozes, mutes that begin or end."""
-        async with self._turns.turn():
+        async with self.turns.turn():
             mutes = self.muting.among(self.firing, now=now)
             draft = Draft(self.incidents)
             self._admit(draft, self._homeless(), mutes, now=now)
@@ -135,7 +135,7 @@ class Responder:
 
         Raises AnswerError where the act does not fit, and for an id that is not known.
         """
-        async with self._turns.turn(person=True):
+        async with self.turns.turn(person=True):
             incident = self.incidents.get(ident) or await self.ledger.incident(ident)
             if incident is None:
                 raise answers.AnswerError(f"there is no incident {ident}")
@@ -146,7 +146,7 @@ class Responder:
 
     async def begin(self, step: Step, *, now: datetime) -> Incident:
         """Open an incident that no alert caused: a drill."""
-        async with self._turns.turn():
+        async with self.turns.turn():
             draft = Draft(self.incidents)
             draft.add(step)
             await self._commit(draft, now=now)
@@ -161,12 +161,12 @@ class Responder:
         then: Sequence[Delivery] = (),
     ) -> None:
         """Record what became of a delivery, with the rows that follow from it."""
-        async with self._turns.turn():
+        async with self.turns.turn():
             await self._settle(row, events, then, now=now)
 
     async def unreachable(self, row: Delivery, events: Sequence[Event], *, now: datetime) -> None:
         """Record that a person could not be reached; with their whole level, move on at once."""
-        async with self._turns.turn():
+        async with self.turns.turn():
             await self._settle(row, events, (), now=now)
             incident = self.incidents.get(row.incident)
             if incident is None or incident.quiet(now) or not row.pages:
@@ -220,7 +220,7 @@ class Responder:
     ) -> list[Exception]:
         """Take a batch in, one by one where it fails: a bug about one alert keeps no other back."""
         try:
-            async with self._turns.turn():
+            async with self.turns.turn():
                 await self._take_in(batch, gone, now=now)
         except StoreError:
             raise  # deposed: somebody else decides now

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+COURTESY: Final = 0.1  # seconds for which work that can wait lets people go first
 
 
 class Turns:
@@ -13,17 +16,35 @@ class Turns:
 
     def __init__(self) -> None:
         self._held = False
+        self._answering = 0  # people who hold the lock or wait for it
+        self._answered = asyncio.Event()
         self._people: deque[asyncio.Future[None]] = deque()
         self._machines: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def turn(self, *, person: bool = False) -> AsyncIterator[None]:
         """Hold the lock for the block."""
-        await self._take(self._people if person else self._machines)
+        if person:
+            self._answering += 1
+            self._answered.clear()
         try:
-            yield
+            await self._take(self._people if person else self._machines)
+            try:
+                yield
+            finally:
+                self._pass_on()
         finally:
-            self._pass_on()
+            if person:
+                self._answering -= 1
+                if not self._answering:
+                    self._answered.set()
+
+    async def after_people(self) -> None:
+        """Return when no person is being served, or has been for too long to be waited for."""
+        if self._answering:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COURTESY):
+                    await self._answered.wait()
 
     async def _take(self, queue: deque[asyncio.Future[None]]) -> None:
         if not self._held:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 from stewardmon.stores.dialect import Connection, Dialect
@@ -46,11 +48,30 @@ class Lane:
 
     async def call(self, job: Callable[[Line], T]) -> T:
         """Return what the job returns: one that takes several transactions."""
-        waiting = asyncio.wrap_future(self._worker.submit(lambda: job(self._line)))
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[T] = loop.create_future()
         # A caller that was cancelled meanwhile leaves nobody to hear of a failure.
-        waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        while True:
-            done, _ = await asyncio.wait([waiting], timeout=self._dialect.patience)
-            if done:
-                return waiting.result()
-            self._line.interrupt()
+        ended.add_done_callback(lambda it: it.cancelled() or it.exception())
+
+        def tell(done: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_hand_over, done, ended)
+
+        # Not by `wrap_future`: that takes one more turn of the loop, and so does waiting with an
+        # end. In a storm an acknowledgement waits for each of them.
+        self._worker.submit(lambda: job(self._line)).add_done_callback(tell)
+        while self._dialect.patience is not None and not ended.done():
+            done, _ = await asyncio.wait([ended], timeout=self._dialect.patience)
+            if not done:
+                self._line.interrupt()
+        return await ended
+
+
+def _hand_over(done: Future[T], ended: asyncio.Future[T]) -> None:
+    if ended.done():
+        return
+    error = done.exception()
+    if error is None:
+        ended.set_result(done.result())
+    else:
+        ended.set_exception(error)

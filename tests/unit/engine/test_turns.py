@@ -89,3 +89,33 @@ async def test_a_failure_inside_lets_go() -> None:
         await fails()
     async with asyncio.timeout(1), turns.turn():
         pass
+
+
+async def test_work_that_can_wait_goes_on_after_the_last_person() -> None:
+    row, leave = Row(), asyncio.Event()
+
+    async def work() -> None:
+        await row.turns.after_people()
+        row.served.append("work")
+
+    async with asyncio.TaskGroup() as group:
+        for name in ("p1", "p2"):
+            group.create_task(row.take(name, person=True, leave=leave))
+        await settled()
+        group.create_task(work())
+        await settled()
+        assert row.served == ["p1"]
+        leave.set()
+    assert row.served == ["p1", "p2", "work"]
+    await row.turns.after_people()  # nobody is there: at once
+
+
+async def test_work_does_not_wait_for_ever_for_a_person() -> None:
+    row, leave = Row(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    stuck = loop.create_task(row.take("p1", person=True, leave=leave))
+    await settled()
+    await row.turns.after_people()
+    assert row.served == ["p1"]
+    leave.set()
+    await stuck
