@@ -168,7 +168,7 @@ async def spare_collector(series: SeriesStore) -> None:
     while True:
         held = len(series)
         if held > spared + spared // 8:
-            gc.collect(1)  # not all: in a storm of new alerts that holds up everybody for 50 ms
+            gc.collect()
             gc.freeze()
             spared = held
         elif rounds % COLLECT_EVERY == 0:

@@ -17,4 +17,4 @@ def test_a_package_is_absent_for_as_long_as_the_block_lasts() -> None:
             with pytest.raises(ModuleNotFoundError):
                 import_module(name)
     assert not [name for name in missing if name in sys.modules]
-    assert import_module("wave")
+    assert import_module("wave").__name__ == "wave"
