@@ -11,7 +11,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, Final, TypeVar
@@ -29,7 +29,6 @@ _VERSION: Final = 1
 _STEPS: Final = 1  # steps differ: an array of 32-bit ones follows; else `step` is every one
 _VALUES: Final = 2  # values differ: an array of doubles follows; else one double
 _SMALL: Final = 6  # zlib's levels
-_FAST: Final = 1
 
 Seen = dict[tuple[int, bytes], "array[int]"]
 """Times that were unpacked before: the series of one probe are sampled at the same instants."""
@@ -64,7 +63,7 @@ def pack(track: Track) -> bytes:
     step, packed = steps[0] if steps else 0, b""
     if steps.count(step) != len(steps):
         what, packed = _STEPS, zlib.compress(_shuffled(steps), _SMALL)
-    raw = _bytes(track.values)
+    raw = to_bytes(track.values)
     values = raw[:8]
     if values * len(times) != raw:  # bits, not numbers: a stale marker is one of many NaNs
         what, values = what | _VALUES, zlib.compress(_shuffled(track.values), _SMALL)
@@ -92,7 +91,7 @@ def unpack(body: bytes, seen: Seen | None = None) -> Track:
         numbers = (
             _unshuffled("d", zlib.decompress(values))
             if what & _VALUES
-            else _numbers("d", values * count)
+            else from_bytes("d", values * count)
         )
     except (struct.error, zlib.error, ValueError) as error:
         raise DamagedError(f"a chunk of the history is damaged ({error})") from None
@@ -112,34 +111,8 @@ def _times(packed: bytes, first: int, seen: Seen | None) -> array[int]:
     return times
 
 
-def pack_batch(batch: Sequence[tuple[int, Track]]) -> bytes:
-    """Return the bytes of many series' new samples, by series number: what one write leaves."""
-    index = array("q", [number for ident, track in batch for number in (ident, len(track))])
-    times = b"".join(_bytes(track.times) for _, track in batch)
-    values = b"".join(_bytes(track.values) for _, track in batch)
-    return zlib.compress(struct.pack("<I", len(batch)) + _bytes(index) + times + values, _FAST)
-
-
-def unpack_batch(body: bytes) -> Sequence[tuple[int, Track]]:
-    """Return what `pack_batch` wrote; raises DamagedError for anything else."""
-    try:
-        raw = zlib.decompress(body)
-        (series,) = struct.unpack_from("<I", raw)
-        start = 4 + 16 * series
-        index = _numbers("q", raw[4:start])
-        middle = start + 8 * sum(index[1::2])
-        times, values = _numbers("q", raw[start:middle]), _numbers("d", raw[middle:])
-    except (struct.error, zlib.error, ValueError) as error:
-        raise DamagedError(f"the newest part of the history is damaged ({error})") from None
-    found, at = [], 0
-    for ident, count in zip(index[::2], index[1::2], strict=True):
-        found.append((ident, Track(times[at : at + count], values[at : at + count])))
-        at += count
-    return found
-
-
 def _shuffled(numbers: array[Any]) -> bytes:
-    raw = _bytes(numbers)
+    raw = to_bytes(numbers)
     return b"".join(raw[place :: numbers.itemsize] for place in range(numbers.itemsize))
 
 
@@ -149,14 +122,16 @@ def _unshuffled(kind: str, body: bytes) -> array[Any]:
     raw = bytearray(len(body))
     for place in range(size):
         raw[place::size] = body[place * count : (place + 1) * count]
-    return _numbers(kind, bytes(raw))
+    return from_bytes(kind, bytes(raw))
 
 
-def _bytes(numbers: array[Any]) -> bytes:
+def to_bytes(numbers: array[Any]) -> bytes:
+    """Return a column as bytes that are the same on every machine."""
     return numbers.tobytes() if sys.byteorder == "little" else _turned(numbers).tobytes()
 
 
-def _numbers(kind: str, raw: bytes) -> array[Any]:
+def from_bytes(kind: str, raw: bytes) -> array[Any]:
+    """Return the column that `to_bytes` wrote; raises ValueError for a part of one."""
     numbers = array(kind, raw)
     return numbers if sys.byteorder == "little" else _turned(numbers)
 

@@ -12,7 +12,7 @@ from stewardmon.stores.chunks import Seen, salvaged, unpack
 from stewardmon.stores.codec import loads
 from stewardmon.stores.dialect import Connection
 from stewardmon.stores.rollups import STEP_MS, mean_of
-from stewardmon.stores.tape import HOUR_MS, RAW, gathered
+from stewardmon.stores.tape import HOUR_MS, RAW, SLOT, gathered
 from stewardmon.stores.track import Track, joined
 
 DAY_MS: Final = 24 * HOUR_MS
@@ -34,7 +34,7 @@ class Recall:
         if not wanted or start_ms > end_ms:
             return []
         # The tail first: an hour that is closed in between is then seen twice, never not at all.
-        newest = _newest(connection, start_ms, end_ms)
+        newest = _newest(connection, wanted, start_ms, end_ms)
         raw = _chunks(connection, wanted, RAW, start_ms - HOUR_MS, end_ms)
         old = _chunks(connection, wanted, STEP_MS, start_ms - DAY_MS, end_ms)
         found, seen = [], Seen()
@@ -61,9 +61,16 @@ class Recall:
         }
 
 
-def _newest(connection: Connection, start_ms: int, end_ms: int) -> dict[int, Track]:
+def _newest(
+    connection: Connection, wanted: Mapping[int, Labels], start_ms: int, end_ms: int
+) -> dict[int, Track]:
     inside = "SELECT number, body FROM tail WHERE start_ms <= ? AND end_ms >= ?"
-    return gathered(connection.execute(inside, (end_ms, start_ms)))
+    slots = list({ident // SLOT for ident in wanted})
+    if len(slots) > NAMED:
+        slots = []
+    if slots:
+        inside += f" AND (slot IS NULL OR slot IN {marks(len(slots))})"
+    return gathered(connection.execute(inside, (end_ms, start_ms, *slots)), wanted)
 
 
 def _chunks(

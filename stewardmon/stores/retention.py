@@ -15,7 +15,7 @@ from stewardmon.stores.dialect import Connection, Dialect
 from stewardmon.stores.line import Line
 from stewardmon.stores.recall import DAY_MS
 from stewardmon.stores.rollups import STEP_MS, merged, pack_rollup, roll_up, unpack_rollup
-from stewardmon.stores.tape import RAW, gathered, put_chunks
+from stewardmon.stores.tape import RAW, in_tail, put_chunks
 from stewardmon.stores.track import joined
 
 SERIES_AT_ONCE: Final = 100
@@ -122,7 +122,7 @@ def _drop_empty(connection: Connection) -> Sequence[int]:
     bare = f"SELECT id FROM series WHERE NOT EXISTS ({held})"
     empty = {ident for (ident,) in connection.execute(bare)}
     if empty:
-        empty -= gathered(connection.execute("SELECT number, body FROM tail")).keys()
+        empty -= in_tail(connection)
     drop(connection, "series", "id", empty)
     return list(empty)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Final
 
 from stewardmon.domain.labels import Labels
 from stewardmon.ports import Points
+from stewardmon.stores.batch import Batch, series_in, unpack_batch
 from stewardmon.stores.bulk import Insert, marks, slices, upsert
-from stewardmon.stores.chunks import pack, pack_batch, salvaged, unpack, unpack_batch
+from stewardmon.stores.chunks import pack, salvaged, unpack
 from stewardmon.stores.codec import dumps
 from stewardmon.stores.dialect import Connection, Dialect, Row
 from stewardmon.stores.line import Line
@@ -25,13 +27,16 @@ AT_ONCE: Final = 50_000
 """Samples in one write from which they go to chunks directly: somebody fills in the past."""
 
 MOST_HELD: Final = 500_000
-"""Samples in the tail from which it is emptied before the hour is over: reads go through it."""
+"""Samples in the tail from which it is sorted before the hour is over: reads go through it."""
+
+SLOT: Final = 256
+"""Series whose samples stand together in a sorted tail: a read of one goes through so many."""
 
 Piece = tuple[int, int, Track]  # series, start of the hour, its samples
 
 put_chunks: Final = upsert("chunk", "series, resolution, start_ms, samples, body", keys=3)
 _put_series: Final = Insert("series", "labels", on_conflict="ON CONFLICT (labels) DO NOTHING")
-_put_tail: Final = Insert("tail", "start_ms, end_ms, samples, body")
+_put_tail: Final = Insert("tail", "start_ms, end_ms, samples, body, slot")
 
 
 class Tape:
@@ -41,7 +46,7 @@ class Tape:
         self._dialect = dialect
         self._ids: dict[Labels, int] = {}
         self._closed_ms: int | None = None
-        self._held = 0
+        self._held = 0  # samples in the tail that are in no slot yet
 
     def write(self, line: Line, batch: Iterable[tuple[Labels, Points]]) -> None:
         """Make the batch durable, then close the hour where one is over."""
@@ -79,17 +84,34 @@ class Tape:
 
     def _close(self, line: Line, newest_ms: int) -> None:
         closed_ms = (newest_ms - LATE_MS) // HOUR_MS * HOUR_MS
-        if closed_ms != self._closed_ms:
-            self._held = line.run(partial(self._seal, closed_ms=closed_ms))
-            self._closed_ms = closed_ms
         if self._held > MOST_HELD:
-            self._held = line.run(partial(self._seal, closed_ms=newest_ms + 1))
+            line.run(self._sort)
+            self._held = 0
+        if closed_ms != self._closed_ms:
+            if line.run(partial(_is_behind, before_ms=closed_ms)):
+                line.run(self._sort)
+                self._held = 0
+            for slot in line.run(partial(_slots, before_ms=closed_ms)):
+                line.run(partial(self._seal, slot=slot, closed_ms=closed_ms))
+            self._closed_ms = closed_ms
 
-    def _seal(self, connection: Connection, closed_ms: int) -> int:
-        """Move what is older than `closed_ms` into chunks; return how many samples stay behind."""
+    def _sort(self, connection: Connection) -> None:
+        """Put what the writes left in the tail into slots."""
+        self._dialect.lock(connection)
+        gone = connection.execute("DELETE FROM tail WHERE slot IS NULL RETURNING number, body")
+        parts: dict[int, list[Batch]] = defaultdict(list)
+        for batch in _batches(gone):
+            for slot, part in batch.slots(SLOT):
+                parts[slot].append(part)
+        sorted_in = sorted(parts.items())
+        _put_tail.run(connection, [_row(Batch.together(some), slot) for slot, some in sorted_in])
+
+    def _seal(self, connection: Connection, slot: int, closed_ms: int) -> None:
+        """Move what a slot has that is older than `closed_ms` into chunks."""
         self._dialect.lock(connection)
         gone = connection.execute(
-            "DELETE FROM tail WHERE start_ms < ? RETURNING number, body", (closed_ms,)
+            "DELETE FROM tail WHERE slot = ? AND start_ms < ? RETURNING number, body",
+            (slot, closed_ms),
         )
         rest: list[tuple[int, Track]] = []
         pieces: list[Piece] = []
@@ -102,9 +124,7 @@ class Tape:
         for some in slices(sorted(pieces, key=lambda piece: piece[:2])):
             self._merge(connection, some)
         if rest:
-            _append(connection, rest)
-        ((held,),) = connection.execute("SELECT sum(samples) FROM tail")
-        return int(held or 0)
+            _put_tail.run(connection, [_row(Batch.of(rest), slot)])
 
     def _merge(self, connection: Connection, pieces: Sequence[Piece]) -> None:
         """Write the pieces, each together with what its hour holds already."""
@@ -130,21 +150,47 @@ def label_text(labels: Labels) -> str:
     return dumps(dict(labels.pairs))
 
 
-def gathered(rows: Iterable[Row]) -> dict[int, Track]:
+def gathered(rows: Iterable[Row], wanted: Container[int] | None = None) -> dict[int, Track]:
     """Return the tracks by series of numbered tail rows, later rows over earlier ones."""
     parts: dict[int, list[Track]] = defaultdict(list)
-    bodies = (body for _, body in sorted(rows, key=lambda row: row[0]))
-    for batch in salvaged(bodies, unpack_batch):
-        for ident, track in batch:
-            parts[ident].append(track)
+    for batch in _batches(rows):
+        for ident, track in batch.tracks():
+            if wanted is None or ident in wanted:
+                parts[ident].append(track)
     return {ident: joined(tracks) for ident, tracks in parts.items()}
 
 
+def in_tail(connection: Connection) -> set[int]:
+    """Return the series that have samples in the tail."""
+    found: set[int] = set()
+    numbers = [number for (number,) in connection.execute("SELECT number FROM tail")]
+    for some in slices(numbers):  # all at once may be as much as the machine has memory
+        held = f"SELECT body FROM tail WHERE number IN {marks(len(some))}"
+        for idents in salvaged((body for (body,) in connection.execute(held, some)), series_in):
+            found.update(idents)
+    return found
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
+    return salvaged((body for _, body in sorted(rows, key=itemgetter(0))), unpack_batch)
+
+
+def _is_behind(connection: Connection, before_ms: int) -> bool:
+    found = "SELECT 1 FROM tail WHERE slot IS NULL AND start_ms < ? LIMIT 1"
+    return bool(connection.execute(found, (before_ms,)))
+
+
+def _slots(connection: Connection, before_ms: int) -> Sequence[int]:
+    found = "SELECT DISTINCT slot FROM tail WHERE slot IS NOT NULL AND start_ms < ? ORDER BY slot"
+    return [slot for (slot,) in connection.execute(found, (before_ms,))]
+
+
 def _append(connection: Connection, known: Sequence[tuple[int, Track]]) -> None:
-    start = min(track.times[0] for _, track in known)
-    end = max(track.times[-1] for _, track in known)
-    samples = sum(len(track) for _, track in known)
-    _put_tail.run(connection, [[start, end, samples, pack_batch(known)]])
+    _put_tail.run(connection, [_row(Batch.of(known), None)])
+
+
+def _row(batch: Batch, slot: int | None) -> list[object]:
+    return [min(batch.times), max(batch.times), len(batch), batch.pack(), slot]
 
 
 def _number(connection: Connection, wanted: dict[str, Labels]) -> Sequence[tuple[str, int]]:

@@ -10,7 +10,7 @@ from typing import Final
 from stewardmon.errors import StoreError
 from stewardmon.stores.dialect import Connection, Dialect
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest step of stores.migrations."""
 
 _VERSION: Final = "schema_version"

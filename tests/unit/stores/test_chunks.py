@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from stewardmon.domain.series import STALE
 from stewardmon.errors import StoreError
-from stewardmon.stores.chunks import Seen, pack, pack_batch, unpack, unpack_batch
+from stewardmon.stores.batch import Batch, series_in, unpack_batch
+from stewardmon.stores.chunks import Seen, pack, unpack
 from stewardmon.stores.rollups import (
     STEP_MS,
     mean_of,
@@ -51,10 +52,36 @@ def test_a_chunk_comes_back_bit_for_bit(track: Track) -> None:
 @given(st.lists(tracks, max_size=5))
 def test_a_batch_comes_back_bit_for_bit(batch: list[Track]) -> None:
     numbered = list(enumerate(batch, start=7))
-    back = unpack_batch(pack_batch(numbered))
-    assert [(ident, bits(track)) for ident, track in back] == [
+    packed = Batch.of(numbered).pack()
+    back = unpack_batch(packed)
+    assert [(ident, bits(track)) for ident, track in back.tracks()] == [
         (ident, bits(track)) for ident, track in numbered
     ]
+    assert list(series_in(packed)) == [ident for ident, _ in numbered]
+
+
+numbered_tracks = st.lists(st.tuples(st.integers(0, 40), tracks), max_size=8)
+
+
+@given(st.lists(numbered_tracks, max_size=4), st.integers(1, 12))
+def test_a_tail_in_slots_has_each_series_as_it_was_written(
+    written: list[list[tuple[int, Track]]], size: int
+) -> None:
+    slots: dict[int, list[Batch]] = {}
+    for tracks_ in written:
+        as_once = Batch.together([Batch.of([one]) for one in tracks_])  # in no order
+        for slot, part in unpack_batch(as_once.pack()).slots(size):
+            slots.setdefault(slot, []).append(part)
+    found: dict[int, list[list[tuple[int, bytes]]]] = {}
+    for slot, parts in slots.items():
+        for ident, track in unpack_batch(Batch.together(parts).pack()).tracks():
+            assert ident // size == slot
+            found.setdefault(ident, []).append(bits(track))
+    expected: dict[int, list[list[tuple[int, bytes]]]] = {}
+    for tracks_ in written:
+        for ident, track in tracks_:
+            expected.setdefault(ident, []).append(bits(track))
+    assert found == expected
 
 
 def test_an_hour_of_nothing_new_takes_thirty_bytes() -> None:
@@ -76,6 +103,8 @@ def test_damaged_bytes_are_an_error(damage: bytes) -> None:
         unpack(damage)
     with pytest.raises(StoreError, match="history"):
         unpack_batch(damage)
+    with pytest.raises(StoreError, match="history"):
+        series_in(damage)
     with pytest.raises(StoreError, match="history"):
         mean_of(damage[:3])
 
