@@ -216,7 +216,7 @@ class History(Protocol):
         """Connect and migrate."""
 
     async def write(self, batch: Sequence[tuple[Labels, Points]]) -> None:
-        """Append samples (milliseconds, value); stale markers are kept."""
+        """Append samples (milliseconds, value); stale markers are kept, a series may come again."""
 
     async def read(
         self, matchers: Sequence[Matcher], *, start_ms: int, end_ms: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -16,13 +15,13 @@ from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.series import STALE, SeriesStore
 from stewardmon.errors import StoreError
-from stewardmon.ports import Clock, History
+from stewardmon.ports import Clock, History, Points
 
 log = structlog.get_logger()
 
 FLUSH_EVERY: Final = 5.0  # seconds of samples that a crash may cost
 PENDING_LIMIT: Final = 500_000  # samples kept while the history cannot be written
-WRITTEN_AT_ONCE: Final = 20_000  # samples: what the event loop sorts by series in some milliseconds
+WRITTEN_AT_ONCE: Final = 20_000  # samples
 PRUNE_EVERY: Final = timedelta(hours=1)
 
 
@@ -103,7 +102,7 @@ class Recorder:
             part = self._pending.taken(WRITTEN_AT_ONCE)
             left -= WRITTEN_AT_ONCE
             try:
-                await self._history.write(part.by_series())
+                await self._history.write(part.points())
             except StoreError as error:
                 metrics.STORE_ERRORS.inc()
                 if not self._failing:
@@ -187,12 +186,9 @@ class _Pending:
             mine.extend(theirs)
         return self
 
-    def by_series(self) -> list[tuple[Labels, list[tuple[int, float]]]]:
-        """Return the points of each series."""
-        found: dict[Labels, list[tuple[int, float]]] = defaultdict(list)
-        for labels, at_ms, value in zip(self.labels, self.times, self.values, strict=True):
-            found[labels].append((at_ms, value))
-        return list(found.items())
+    def points(self) -> list[tuple[Labels, Points]]:
+        """Return each sample with its series: sorting them is left to the history's thread."""
+        return list(zip(self.labels, zip(zip(self.times, self.values, strict=True)), strict=True))
 
     def _columns(self) -> tuple[list[Any], array[Any], array[Any]]:
         return self.labels, self.times, self.values

@@ -11,6 +11,7 @@ from itertools import accumulate, chain, islice
 from operator import itemgetter, le
 from typing import Final
 
+from stewardmon.ports import Points
 from stewardmon.stores.chunks import DamagedError, from_bytes, to_bytes
 from stewardmon.stores.track import Track
 
@@ -37,14 +38,28 @@ class Batch:
         self.values = values
 
     @classmethod
-    def of(cls, tracks: Iterable[tuple[int, Track]]) -> Batch:
-        """Return tracks by series number as a batch, in the order of the numbers."""
+    def of(cls, written: Iterable[tuple[int, Points]]) -> Batch:
+        """Return points by series number as a batch, in the order of the numbers."""
         batch = cls(array("q"), array("q"), array("q"), array("d"))
-        for ident, track in sorted(tracks, key=itemgetter(0)):
-            batch.idents.append(ident)
-            batch.counts.append(len(track))
-            batch.times.extend(track.times)
-            batch.values.extend(track.values)
+        idents, counts, times, values = batch.idents, batch.counts, batch.times, batch.values
+        last = -1
+        for ident, points in sorted(written, key=itemgetter(0)):
+            if len(points) == 1:  # most often: no columns are made of a single point
+                ((at, value),) = points
+                goes_on, count = ident == last and at > times[-1], 1
+                times.append(at)
+                values.append(value)
+            else:
+                track = Track.of(points)
+                goes_on, count = ident == last and track.times[0] > times[-1], len(track)
+                times.extend(track.times)
+                values.extend(track.values)
+            if goes_on:
+                counts[-1] += count
+            else:
+                idents.append(ident)
+                counts.append(count)
+            last = ident
         return batch
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Final
@@ -50,18 +50,17 @@ class Tape:
 
     def write(self, line: Line, batch: Iterable[tuple[Labels, Points]]) -> None:
         """Make the batch durable, then close the hour where one is over."""
-        tracks = [(labels, Track.of(points)) for labels, points in batch if points]
-        if not tracks:
+        written = [(labels, points) for labels, points in batch if points]
+        if not written:
             return
-        self._identify(line, [labels for labels, _ in tracks])
-        known = [(self._ids[labels], track) for labels, track in tracks]
-        samples = sum(len(track) for _, track in known)
-        if samples > AT_ONCE:
-            self._fill(line, known)
+        self._identify(line, [labels for labels, _ in written])
+        fresh = Batch.of((self._ids[labels], points) for labels, points in written)
+        if len(fresh) > AT_ONCE:
+            self._fill(line, _by_series([fresh]))
         else:
-            line.run(partial(_append, known=known))
-            self._held += samples
-        self._close(line, max(track.times[-1] for _, track in known))
+            line.run(partial(_append, batch=fresh))
+            self._held += len(fresh)
+        self._close(line, max(fresh.times))
 
     def forget(self, idents: Iterable[int]) -> None:
         """Drop series that were deleted, so that they are made anew when they come back."""
@@ -75,9 +74,11 @@ class Tape:
             for text, ident in line.run(partial(_number, wanted=some)):
                 self._ids[some[text]] = ident
 
-    def _fill(self, line: Line, known: Sequence[tuple[int, Track]]) -> None:
+    def _fill(self, line: Line, known: Mapping[int, Track]) -> None:
         pieces = (
-            (ident, start, part) for ident, track in known for start, part in track.parts(HOUR_MS)
+            (ident, start, part)
+            for ident, track in known.items()
+            for start, part in track.parts(HOUR_MS)
         )
         for some in slices(pieces):
             line.run(partial(self._merge, pieces=some))
@@ -152,8 +153,12 @@ def label_text(labels: Labels) -> str:
 
 def gathered(rows: Iterable[Row], wanted: Container[int] | None = None) -> dict[int, Track]:
     """Return the tracks by series of numbered tail rows, later rows over earlier ones."""
+    return _by_series(_batches(rows), wanted)
+
+
+def _by_series(batches: Iterable[Batch], wanted: Container[int] | None = None) -> dict[int, Track]:
     parts: dict[int, list[Track]] = defaultdict(list)
-    for batch in _batches(rows):
+    for batch in batches:
         for ident, track in batch.tracks():
             if wanted is None or ident in wanted:
                 parts[ident].append(track)
@@ -185,8 +190,8 @@ def _slots(connection: Connection, before_ms: int) -> Sequence[int]:
     return [slot for (slot,) in connection.execute(found, (before_ms,))]
 
 
-def _append(connection: Connection, known: Sequence[tuple[int, Track]]) -> None:
-    _put_tail.run(connection, [_row(Batch.of(known), None)])
+def _append(connection: Connection, batch: Batch) -> None:
+    _put_tail.run(connection, [_row(batch, None)])
 
 
 def _row(batch: Batch, slot: int | None) -> list[object]:

@@ -72,15 +72,15 @@ def test_a_tail_in_slots_has_each_series_as_it_was_written(
         as_once = Batch.together([Batch.of([one]) for one in tracks_])  # in no order
         for slot, part in unpack_batch(as_once.pack()).slots(size):
             slots.setdefault(slot, []).append(part)
-    found: dict[int, list[list[tuple[int, bytes]]]] = {}
+    found: dict[int, list[tuple[int, bytes]]] = {}
     for slot, parts in slots.items():
         for ident, track in unpack_batch(Batch.together(parts).pack()).tracks():
             assert ident // size == slot
-            found.setdefault(ident, []).append(bits(track))
-    expected: dict[int, list[list[tuple[int, bytes]]]] = {}
+            found.setdefault(ident, []).extend(bits(track))
+    expected: dict[int, list[tuple[int, bytes]]] = {}
     for tracks_ in written:
         for ident, track in tracks_:
-            expected.setdefault(ident, []).append(bits(track))
+            expected.setdefault(ident, []).extend(bits(track))
     assert found == expected
 
 

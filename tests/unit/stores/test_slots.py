@@ -29,9 +29,8 @@ def early(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def told(history: History, start_ms: int, end_ms: int, *names: str) -> dict[Labels, object]:
-    matchers = EVERYTHING
-    if names:
-        matchers = (*matchers, Matcher("host", Op.MATCHES, "|".join(names)))
+    hosts = (Matcher("host", Op.MATCHES, "|".join(names)),) if names else ()
+    matchers = (*EVERYTHING, *hosts)
     found = await history.read(matchers, start_ms=start_ms, end_ms=end_ms)
     return {labels: list(points) for labels, points in found}
 
