@@ -43,10 +43,11 @@ def commands(seconds: float) -> dict[str, list[str]]:
         "probes": ["--seconds", f"{seconds / 10:g}"],
         "rules": ["--seconds", f"{max(1, round(seconds))}"],
         "stack": ["--settle", some, "--seconds", some],
-        "scale": ["--settle", f"{max(20.0, seconds):g}", "--seconds", some,
+        "scale": ["--settle", f"{max(60.0, seconds):g}", "--seconds", some,
                   "--svg", str(OUT.with_name("scale.svg"))],
         "replay": ["--days", f"{seconds / 10:g}"],
         "storm": ["--alerts", str(round(seconds * 200)), "--acks", "50"],
+        "storm_rules": [],
     }  # fmt: skip
     if (OUT.parent / "web.py").exists():
         found["web"] = []
