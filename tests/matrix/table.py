@@ -285,7 +285,6 @@ MATRIX: Final[Mapping[Fault, Row]] = {
 #: What is tried without STEWARDMON_MATRIX=all: a fault of every area, and each class of provider.
 DAILY: Final = (
     F.APP_DOWN,
-    F.APP_SLOW,
     F.HEALTH_LIES,
     F.HEALTH_SHAPE_B,
     F.METRICS_500,
