@@ -33,7 +33,7 @@ from tests.support.notifications import context
 
 # Every secret of every rig contains this word, so that a leak is found by looking for it.
 SECRET: Final = "hunter2"
-TIMEOUT: Final = "1s"
+TIMEOUT: Final = "500ms"
 
 
 class Fault(StrEnum):
