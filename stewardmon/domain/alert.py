@@ -107,33 +107,15 @@ def advance(
     now: datetime,
     limit: int = 0,
     stays: Callable[[Alert], bool] = lambda _: False,
-) -> Advance:
-    """Return the rule's alerts after an evaluation at `now`, as Prometheus 3 moves them.
+) -> Generator[None, None, Advance]:
+    """Move the rule's alerts as Prometheus 3 moves them, to after an evaluation at `now`.
 
+    Stops after each alert, of which there may be ten thousand; what it returns in the end counts.
     `stays` says of a firing alert that is absent from the result whether something else holds it
     (missing data, a clear condition not met); it is ours, and never true for Prometheus' rules.
     Raises EvaluationError for two results with equal labels, and where `limit` is exceeded (the
     caller then clears the rule's alerts, as Prometheus does).
     """
-    steps = advancing(rule, active, findings, now=now, limit=limit, stays=stays)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            moved: Advance = done.value
-            return moved
-
-
-def advancing(
-    rule: AlertRule,
-    active: Mapping[Labels, Alert],
-    findings: Sequence[Finding],
-    *,
-    now: datetime,
-    limit: int = 0,
-    stays: Callable[[Alert], bool] = lambda _: False,
-) -> Generator[None, None, Advance]:
-    """Do what `advance` does, with a stop after each alert: there may be ten thousand."""
     found: dict[Labels, Finding] = {}
     for finding in findings:
         if finding.labels in found:

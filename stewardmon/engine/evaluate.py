@@ -17,7 +17,7 @@ from stewardmon.domain.alert import (
     Alert,
     Finding,
     LimitExceededError,
-    advancing,
+    advance,
     alert_labels,
 )
 from stewardmon.domain.labels import NAME, Labels
@@ -43,7 +43,6 @@ log = structlog.get_logger()
 
 PRIMING: Final = 0.05  # seconds between looks whether the first outcomes are in
 YIELD_AFTER: Final = 0.002  # seconds of evaluation after which the event loop gets a turn
-AT_ONCE: Final = 16  # alerts whose texts are written in one step: some 2 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,10 @@ class Evaluator:
                 return found
 
     def steps(self, running: Running, at_ms: int) -> Generator[None, None, Evaluated]:
-        """Do what `evaluate` does in small steps, for a loop that others wait for."""
+        """Do what `evaluate` does with a stop after each alert, for a loop that others wait for.
+
+        Whoever gives others a turn at a stop calls `resume` after it.
+        """
         if at_ms < running.rests_until_ms:
             return self._failed(running, running.error)
         if is_mute(running, self._series):
@@ -115,8 +117,7 @@ class Evaluator:
             running.evaluated_at, running.seconds = from_milliseconds(at_ms), 0.0
             return _NOTHING
         started = perf_counter()
-        if self._pace is not None:
-            self._pace.begin()
+        self.resume()
         try:
             if isinstance(running, RunningRecording):
                 self._record(running, at_ms)
@@ -133,6 +134,11 @@ class Evaluator:
         running.evaluated_at = from_milliseconds(at_ms)
         running.seconds = perf_counter() - started
         return found
+
+    def resume(self) -> None:
+        """Go on after a turn of others: what they did with it is not the rule's time."""
+        if self._pace is not None:
+            self._pace.begin()
 
     def forget(self, before_ms: int) -> None:
         """Let go of rolling windows that no rule has asked for since the instant."""
@@ -153,7 +159,7 @@ class Evaluator:
         findings = yield from self._findings(running, result, now)
         if rule.no_data is NoData.ALERT and not result:
             findings += self._missing(running, now, at_ms)
-        moved = yield from advancing(
+        moved = yield from advance(
             rule,
             running.active,
             findings,
@@ -171,27 +177,18 @@ class Evaluator:
         """Return the result with its texts; what reads as it did before is not written anew."""
         before = running.found
         findings = []
-        written = 0
         for labels, value in result:
             known = before.get(labels)
             if known is None or repr(known.value) != repr(value):  # -0.0 == 0.0 reads otherwise
                 known = self._finding(running, labels, value, now)
                 known.labels.fingerprint()  # it takes a while too, and everybody asks for it next
-                written += 1
-                if not written % AT_ONCE:
-                    yield from self._turn()
+                yield
             findings.append(known)
         if running.steady:
             running.found = {
                 labels: found for (labels, _), found in zip(result, findings, strict=True)
             }
         return findings
-
-    def _turn(self) -> Iterator[None]:
-        """Let others have their turn; what they do with it is not this rule's time."""
-        yield
-        if self._pace is not None:
-            self._pace.begin()
 
     def _finding(
         self, running: RunningRule, labels: Labels, value: float, now: datetime
@@ -395,7 +392,7 @@ class Evaluating:
             for running in group.rules:
                 if self.evaluator is not evaluator:
                     break  # a reload came in a turn of another loop: its rules go on from here
-                found = await self._in_turns(evaluator.steps(running, instant))
+                found = await self._in_turns(evaluator, running, instant)
                 changed += found.changed
                 dropped += found.dropped
                 if perf_counter() - self._turn > YIELD_AFTER:
@@ -406,8 +403,9 @@ class Evaluating:
         await self._report(*self._owed)
         self._owed = None
 
-    async def _in_turns(self, steps: Iterator[None]) -> Evaluated:
-        """Return what the steps come to, with a turn for other loops after every few ms."""
+    async def _in_turns(self, evaluator: Evaluator, running: Running, at_ms: int) -> Evaluated:
+        """Evaluate a rule, with a turn for other loops after every few ms."""
+        steps = evaluator.steps(running, at_ms)
         while True:
             try:
                 next(steps)
@@ -416,6 +414,7 @@ class Evaluating:
                 return found
             if perf_counter() - self._turn > YIELD_AFTER:
                 await self._rest()
+                evaluator.resume()
 
     async def _rest(self) -> None:
         await self._clock.sleep(0)

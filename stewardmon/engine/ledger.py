@@ -108,10 +108,6 @@ class Ledger:
                 return self._leased(rows)
         return self._from_memory(now=now, until=now + lease, limit=limit, busy=busy)
 
-    def next_due(self) -> datetime | None:
-        """Return when the next unsettled delivery may be tried, None when there is none."""
-        return min((row.due_at for row in self._open.values()), default=None)
-
     def waiting(self) -> tuple[Delivery, ...]:
         """Return everything that is still to be sent."""
         return tuple(self._open.values())

@@ -1,8 +1,9 @@
 """The history in a database: hourly chunks, an unsorted tail before them, roll-ups behind them.
 
 Every write is one row of the table `tail`, whatever the number of series: cheap, and a crash
-loses nothing that was written. When an hour is over its samples move from the tail to one chunk a
-series. When raw samples are too old, five-minute roll-ups take their place, a row a day.
+loses nothing that was written. A tail that grows long is sorted: a row then holds the series of
+one slot. When an hour is over its samples move from the tail to one chunk a series. When raw
+samples are too old, five-minute roll-ups take their place, a row a day.
 """
 
 from __future__ import annotations

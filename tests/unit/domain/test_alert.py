@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
 from stewardmon.domain.alert import (
     RESOLVED_KEPT_FOR,
+    Advance,
     Alert,
     Finding,
     LimitExceededError,
@@ -42,13 +43,32 @@ def finding(labels: Labels = LABELS, value: float = 1.0) -> Finding:
     )
 
 
+def moved_by(
+    one: AlertRule,
+    active: Mapping[Labels, Alert],
+    found: Sequence[Finding],
+    *,
+    now: datetime,
+    stays: Callable[[Alert], bool] = lambda _: False,
+    limit: int = 0,
+) -> Advance:
+    """Return what an evaluation comes to."""
+    steps = advance(one, active, found, now=now, stays=stays, limit=limit)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            moved: Advance = done.value
+            return moved
+
+
 def picture(one: AlertRule, seen: str, *, stays: Callable[[Alert], bool] = lambda _: False) -> str:
     """Return the states after each second of `seen`."""
     active: dict[Labels, Alert] = {}
     states = ""
     for second, sight in enumerate(seen):
         found = [finding()] if sight == "x" else []
-        moved = advance(one, active, found, now=at(seconds=second), stays=stays)
+        moved = moved_by(one, active, found, now=at(seconds=second), stays=stays)
         active = dict(moved.alerts)
         states += active[LABELS].state.value[0] if LABELS in active else "-"
     return states
@@ -77,25 +97,25 @@ def test_a_reason_to_stay_keeps_a_firing_alert_but_not_a_pending_one() -> None:
 
 
 def test_a_resolved_alert_is_kept_for_fifteen_minutes() -> None:
-    first = advance(rule(), {}, [finding()], now=at())
-    over = advance(rule(), first.alerts, [], now=at(seconds=1))
-    kept = advance(rule(), over.alerts, [], now=at(seconds=1) + RESOLVED_KEPT_FOR)
-    gone = advance(rule(), kept.alerts, [], now=at(seconds=2) + RESOLVED_KEPT_FOR)
+    first = moved_by(rule(), {}, [finding()], now=at())
+    over = moved_by(rule(), first.alerts, [], now=at(seconds=1))
+    kept = moved_by(rule(), over.alerts, [], now=at(seconds=1) + RESOLVED_KEPT_FOR)
+    gone = moved_by(rule(), kept.alerts, [], now=at(seconds=2) + RESOLVED_KEPT_FOR)
     assert [len(one.alerts) for one in (over, kept, gone)] == [1, 1, 0]
     assert len(gone.dropped) == 1
 
 
 def test_one_that_comes_back_is_new() -> None:
-    first = advance(rule(), {}, [finding()], now=at())
-    over = advance(rule(), first.alerts, [], now=at(seconds=1))
-    again = advance(rule(), over.alerts, [finding()], now=at(seconds=9))
+    first = moved_by(rule(), {}, [finding()], now=at())
+    over = moved_by(rule(), first.alerts, [], now=at(seconds=1))
+    again = moved_by(rule(), over.alerts, [finding()], now=at(seconds=9))
     assert again.alerts[LABELS].active_at == at(seconds=9)
     assert again.alerts[LABELS].resolved_at is None
 
 
 def test_only_changes_of_state_are_reported() -> None:
-    first = advance(rule(), {}, [finding(value=1)], now=at())
-    same = advance(rule(), first.alerts, [finding(value=2)], now=at(seconds=1))
+    first = moved_by(rule(), {}, [finding(value=1)], now=at())
+    same = moved_by(rule(), first.alerts, [finding(value=2)], now=at(seconds=1))
     assert len(first.changed) == 1
     assert same.changed == ()
     assert same.alerts[LABELS].value == 2
@@ -103,14 +123,14 @@ def test_only_changes_of_state_are_reported() -> None:
 
 def test_two_results_with_equal_labels_fail_the_rule() -> None:
     with pytest.raises(EvaluationError, match="same labels"):
-        advance(rule(), {}, [finding(), finding()], now=at())
+        moved_by(rule(), {}, [finding(), finding()], now=at())
 
 
 def test_more_alerts_than_the_limit_fail_the_rule() -> None:
     others = [finding(Labels({"alertname": "R", "job": str(n)})) for n in range(3)]
     with pytest.raises(LimitExceededError, match="limit of 2 with 3"):
-        advance(rule(), {}, others, now=at(), limit=2)
-    assert len(advance(rule(), {}, others, now=at(), limit=3).alerts) == 3
+        moved_by(rule(), {}, others, now=at(), limit=2)
+    assert len(moved_by(rule(), {}, others, now=at(), limit=3).alerts) == 3
 
 
 def test_rule_labels_win_and_the_metric_name_goes() -> None:
