@@ -190,6 +190,7 @@ async def _run(
         stderr=asyncio.subprocess.PIPE,
         env={**own, **given, "PGCONNECT_TIMEOUT": _CONNECT},
     )
+    broken = False
     try:
         async with asyncio.TaskGroup() as group:
             if fed is not None:
@@ -197,11 +198,13 @@ async def _run(
             said = group.create_task(_complaints(process), name="restore:complaints")
         await process.wait()
     except* (OSError, zlib.error):
-        raise RestoreError(f"{fed.name if fed else name} cannot be read to its end") from None
+        broken = True  # what is raised here comes out in a group of its own, in Python 3.11.2
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+    if broken:
+        raise RestoreError(f"{fed.name if fed else name} cannot be read to its end")
     errors = said.result()
     if errors:
         raise RestoreError(f"{name}: {excerpt(errors[0], 200)}")

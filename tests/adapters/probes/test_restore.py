@@ -130,6 +130,16 @@ async def test_a_truncated_one_fails_and_leaves_nothing_behind(
     assert scratch(source) == []
 
 
+async def test_one_whose_packing_breaks_off_is_said_to_break_off(
+    source: Source, tmp_path: Path
+) -> None:
+    packed = gzip.compress(dump(source.url, "--format=plain"))
+    put(tmp_path, "b.sql.gz", packed[: len(packed) // 2])
+    result = await drilled(source, tmp_path)
+    assert result.wrong == ("b.sql.gz cannot be read to its end",)
+    assert scratch(source) == []
+
+
 async def test_a_backup_that_lacks_rows_tables_or_days_is_no_success(
     source: Source, tmp_path: Path
 ) -> None:
