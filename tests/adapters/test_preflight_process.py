@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ from typing import Any
 import pytest
 
 from stewardmon.demo.platform import Platform
-from stewardmon.rehearsal.checks.security import ROTATED
 from stewardmon.rehearsal.preflight import BY_NAME, LISTS
+from tests.support.preflighting import called, variables
 from tests.support.probing import CLOCK
 from tests.support.servers import closed_port
 
@@ -26,28 +23,9 @@ CHECK = {"list": str, "check": str, "verdict": str, "detail": str}
 SUMMARY = {"ok": bool, "pass": int, "fail": int, "unknown": int, "checks": list}
 
 
-async def called(*words: str, environ: Mapping[str, str]) -> tuple[int, str, str]:
-    """Run `stewardmon` in a process of its own; return its exit code and what it wrote."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "stewardmon",
-        *words,
-        env={**kept, **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await child.communicate()
-    assert child.returncode is not None
-    return child.returncode, out.decode(), err.decode()
-
-
 def environment(platform: Platform) -> dict[str, str]:
-    today = f"{CLOCK.now():%Y-%m-%d}"
     return {
-        **platform.environment(),
-        **{f"{name}_ROTATED_AT": today for name in ROTATED},
+        **variables(platform),
         "NEXT_PUBLIC_APP_URL": platform.app_tls_url,
         "SSL_CERT_FILE": platform.environment()["CA_FILE"],
         "SCRATCH_DATABASE_URL": platform.database.server.url_of("postgres"),
