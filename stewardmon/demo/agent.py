@@ -59,7 +59,7 @@ class Agent:
         self._limits = parts.limits
         self._now = parts.now
         self._window = Window(PER_USER_WINDOW, parts.now, parts.faults)
-        self._cache = Cache(parts.faults, parts.now)
+        self._cache = Cache(parts.faults, parts.now, parts.cache_ttl)
 
     def routes(self) -> list[Route]:
         """Return the one route."""

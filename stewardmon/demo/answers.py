@@ -14,7 +14,6 @@ from stewardmon.demo.faults import Faults
 from stewardmon.demo.identity import User
 
 CATEGORIES: Final = ("groceries", "transport", "dining", "utilities", "shopping", "health")
-_TTL: Final = timedelta(hours=1)
 _TTL_SHORT: Final = timedelta(seconds=3.6)
 _TTL_LONG: Final = timedelta(days=6.9)
 _KEY_LENGTH: Final = 100
@@ -104,11 +103,12 @@ def _period(low: str, now: datetime) -> tuple[datetime, datetime, str]:
 
 
 class Cache:
-    """The app's own cache: an hour, by user and the first 100 characters of the query."""
+    """The app's own cache: for `ttl`, by user and the first 100 characters of the query."""
 
-    def __init__(self, faults: Faults, now: Callable[[], datetime]) -> None:
+    def __init__(self, faults: Faults, now: Callable[[], datetime], ttl: timedelta) -> None:
         self._faults = faults
         self._now = now
+        self._meant = ttl
         self._entries: dict[tuple[str, str], tuple[datetime, Answer]] = {}
 
     def get(self, user: User, query: str) -> Answer | None:
@@ -127,4 +127,4 @@ class Cache:
     def _ttl(self) -> timedelta:
         if Fault.CACHE_TTL_SHORT in self._faults:
             return _TTL_SHORT
-        return _TTL_LONG if Fault.CACHE_TTL_LONG in self._faults else _TTL
+        return _TTL_LONG if Fault.CACHE_TTL_LONG in self._faults else self._meant

@@ -255,6 +255,9 @@ _ALL: Final = (
     _spec(F.LOGS_SECRET, A.LOGS, "log lines contain a key and a mail address"),
     _spec(F.LOGS_UNSTRUCTURED, A.LOGS, "log lines are prose instead of the guide's JSON"),
 )
+# What is switched on like a fault and is none: shapes of other versions' health, in which all may
+# be well. Nobody should be told of them.
+HARMLESS: Final = frozenset({F.HEALTH_SHAPE_B, F.HEALTH_SHAPE_D})
 SPECS: Final[Mapping[Fault, FaultSpec]] = {spec.name: spec for spec in _ALL}
 
 

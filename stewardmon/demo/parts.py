@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stewardmon.demo.ai_client import AiClient
 from stewardmon.demo.database import Database
@@ -18,7 +18,10 @@ from stewardmon.demo.noise import Noise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """One of each; `origin` tells the app's own address, for CORS."""
+    """One of each; `origin` tells the app's own address, for CORS.
+
+    `cache_ttl` is how long it keeps an answer.
+    """
 
     faults: Faults
     identity: Identity
@@ -30,3 +33,4 @@ class Parts:
     logs: Logs
     now: Callable[[], datetime]
     origin: Callable[[], str]
+    cache_ttl: timedelta

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -36,13 +36,16 @@ from stewardmon.demo.sentry import PROJECT, Sentry
 from stewardmon.demo.serving import Disturbance, Listener, garbage, reset
 from stewardmon.demo.supabase import Supabase
 from stewardmon.demo.vendor_status import VendorStatus
+from stewardmon.domain.quantity import format_duration
 
+CACHE_TTL: Final = timedelta(hours=1)  # the guide's
 _CONNECTIONS: Final = 40
 
 
 class Platform:
     """Steward on loopback: app, database, Supabase, AI vendor, and what can go wrong with them.
 
+    `cache_ttl` is how long the app keeps an answer: one of seconds can be waited for.
     `now` is the platform's clock; waits (a slow answer, a stream's pauses) are real seconds of
     the event loop. With a `server` of the caller's, that one is started if need be, and left
     running. `start` and `stop` may be called from different tasks.
@@ -55,12 +58,14 @@ class Platform:
         server: PostgresServer | None = None,
         limits: Limits | None = None,
         noise: Noise | None = None,
+        cache_ttl: timedelta = CACHE_TTL,
     ) -> None:
         self.now: Callable[[], datetime] = now or SystemClock().now
         self.faults = Faults()
         self.identity = Identity()
         self.limits = limits or Limits()
         self.noise = noise
+        self.cache_ttl = cache_ttl
         self.deployment = Deployment(self.now)
         self._server = server
         self._stack = AsyncExitStack()
@@ -148,6 +153,7 @@ class Platform:
             "SYNTHETIC_PASSWORD": self.user.password,
             "OTHER_EMAIL": self.other_user.email,
             "OTHER_PASSWORD": self.other_user.password,
+            "AGENT_CACHE_TTL": format_duration(self.cache_ttl),
             "SUPABASE_ACCESS_TOKEN": identity.supabase_access_token,
             "SUPABASE_API_URL": self.supabase_url,
             "BACKUP_DIR": str(self.backup_dir),
@@ -226,6 +232,7 @@ class Platform:
             logs=self.logs,
             now=now,
             origin=lambda: self.app_url,
+            cache_ttl=self.cache_ttl,
         )
         app = build_app(parts)
         self._app = await self._listen(app)

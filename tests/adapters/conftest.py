@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest_asyncio
 
@@ -13,8 +14,13 @@ from stewardmon.demo.postgres import PostgresServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(postgres: PostgresServer) -> AsyncIterator[Platform]:
-    """A running platform without its request limits: every test asks some sixty times."""
-    async with Platform(limits=Limits(per_address=None, per_user=None)) as platform:
+    """A running platform without its request limits: every test asks some sixty times.
+
+    It keeps answers for so short that their end can be waited for, and longer than the 3.6 s of a
+    fault.
+    """
+    limits = Limits(per_address=None, per_user=None)
+    async with Platform(limits=limits, cache_ttl=timedelta(seconds=6)) as platform:
         yield platform
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from stewardmon.cli import stewardmon
+from stewardmon.clock import SystemClock
 from stewardmon.demo.catalogue import Fault
 from stewardmon.demo.platform import Platform
 from stewardmon.ports import Context
 from stewardmon.rehearsal.checks import packages
 from stewardmon.rehearsal.checks.flight import Flight, Line, Verdict
 from stewardmon.rehearsal.preflight import BY_NAME, LISTS, NAMES, PARTS, preflight
-from tests.support.preflighting import FAIL, PASS, UNKNOWN, failing, fly
+from tests.support.preflighting import FAIL, PASS, UNKNOWN, failing, fly, variables
 from tests.support.probing import CLOCK
 from tests.support.servers import hangs, serving
 
@@ -104,21 +102,40 @@ async def test_the_certificate_of_an_app_on_tls_is_judged(
     assert says in line.detail
 
 
-async def test_the_command_says_go_by_its_exit_code_and_no_with_what_is_broken(
+class Impatient(SystemClock):
+    """A clock that does not wait, and notes what it was asked to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+async def test_the_end_of_a_long_life_is_not_waited_for_and_that_is_said(
     platform: Platform,
 ) -> None:
-    runner = CliRunner(env=platform.environment())
+    clock = Impatient()
+    environ = {**variables(platform), "AGENT_CACHE_TTL": "1h"}
+    lines = await preflight(["cache"], Flight(environ=environ, shared=Context(clock=clock)))
+    assert clock.waits == [4]
+    assert [line.verdict for line in lines] == [PASS, UNKNOWN], lines
+    assert "should live 1h, too long to wait for here" in lines[1].detail
+    (wrong,) = await fly(platform, "cache", AGENT_CACHE_TTL="an hour")
+    assert (wrong.verdict, wrong.detail.startswith("AGENT_CACHE_TTL: ")) == (FAIL, True), wrong
 
-    def say(*arguments: str) -> tuple[int, str]:
-        words = ["preflight", *arguments]
-        result = runner.invoke(stewardmon, words, standalone_mode=False)
-        return result.return_value, result.output
 
-    code, said = await asyncio.to_thread(say, "post", "--version", "1.4.2")
-    assert (code, said.splitlines()[-1].endswith("0 fail, 0 unknown: go")) == (0, True), said
-    await platform.faults.on(Fault.DATABASE_MIGRATION_DRIFT.value)
-    code, said = await asyncio.to_thread(say, "post", "--version", "1.4.2")
-    assert (code, "20250301000000_agent_logs is not what the source" in said) == (1, True), said
+async def test_a_server_without_limits_tells_of_none(platform: Platform) -> None:
+    await platform.faults.on(Fault.OPENAI_MISSING_HEADERS.value)
+    lines = await fly(platform, "openai", OPENAI_RATE_LIMITS="none")
+    assert [line for line in failing(lines) if "ms wanted" not in line.detail] == []
+
+
+async def test_the_limit_that_is_nearly_used_up_is_named(platform: Platform) -> None:
+    await platform.faults.on(Fault.OPENAI_LOW_HEADROOM.value)
+    told = [line.detail for line in failing(await fly(platform, "openai"))]
+    assert "2% of the limit of tokens is left" in told
 
 
 AUDITS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -79,12 +79,14 @@ class Flight:
         """Ask a probe once; a sentence where its settings cannot be right."""
         return await self._asked(kind, settings)
 
-    async def probe_twice(self, kind: str, between: timedelta, **settings: Any) -> Outcome | str:
-        """Ask a probe, and where all is well, once more so much later: what it says then."""
-        return await self._asked(kind, settings, between)
+    async def probe_again(
+        self, kind: str, waits: Sequence[timedelta], **settings: Any
+    ) -> Outcome | str:
+        """Ask a probe, and as long as all is well, after each of the waits: what it says last."""
+        return await self._asked(kind, settings, waits)
 
     async def _asked(
-        self, kind: str, settings: Mapping[str, Any], between: timedelta | None = None
+        self, kind: str, settings: Mapping[str, Any], waits: Sequence[timedelta] = ()
     ) -> Outcome | str:
         found = KINDS[kind]
         try:
@@ -94,8 +96,10 @@ class Flight:
         probe = found.make(model, self.shared)
         try:
             outcome = await ask(probe, timeout=self.timeout)
-            if between is not None and outcome.success:
-                await self.shared.clock.sleep(between.total_seconds())
+            for wait in waits:
+                if not outcome.success:
+                    break
+                await self.shared.clock.sleep(wait.total_seconds())
                 outcome = await ask(probe, timeout=self.timeout)
             return outcome
         finally:

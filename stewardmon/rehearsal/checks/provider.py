@@ -13,6 +13,7 @@ AI_TIME: Final = 2.0  # seconds: the guide's benchmark
 MODEL_DAYS: Final = 30  # PLATFORM.md section 3 warns at 90, 30 and 7
 HEADROOM: Final = 0.1
 MANY_TIMES: Final = 3  # the rule "OpenAI Cost Spike": today against the median of seven days
+_LEFT: Final = "stewardmon_openai_rate_limit_remaining_ratio"
 _TODAY: Final = "stewardmon_openai_cost_usd_today"
 _USUAL: Final = "stewardmon_openai_cost_usd_median"
 
@@ -42,20 +43,35 @@ def _running_out(outcome: Outcome | str, now: datetime) -> Iterator[Found]:
             if left < MODEL_DAYS:
                 said = f"{one.labels.get('model', 'it')} is switched off in {left:.0f} days"
                 yield "the model's future", Verdict.FAIL, said
-        if one.name == "stewardmon_openai_rate_limit_remaining_ratio" and one.value < HEADROOM:
-            what = one.labels.get("type", "the rate limit")
-            yield "head-room", Verdict.FAIL, f"{one.value:.0%} of the limit of {what} is left"
+        if one.name == _LEFT and one.value < HEADROOM:
+            said = f"{one.value:.0%} of the limit of {one.labels['kind']} is left"
+            yield "head-room", Verdict.FAIL, said
 
 
 async def completion(flight: Flight) -> list[Found]:
-    """Ask for one tiny streamed completion, and time it."""
+    """Ask for one tiny streamed completion, time it, and see whether it tells the rate limit."""
     api = _api(flight)
     if api is None:
         return []
     outcome = await flight.probe("openai_chat", model=_model(flight), **api)
     took = number(outcome, "gen_ai_client_operation_duration_seconds")
-    found = [line("a completion", outcome)]
-    return found + (within("its time", took, AI_TIME) if took is not None else [])
+    timed = within("its time", took, AI_TIME) if took is not None else []
+    return [line("a completion", outcome), *timed, *_unwatched(flight, outcome)]
+
+
+def _unwatched(flight: Flight, outcome: Outcome | str) -> Iterator[Found]:
+    """Yield that a good answer is silent on the rate limit, as OpenAI's never is.
+
+    Compatible servers may have no limits: for those OPENAI_RATE_LIMITS is set to none.
+    """
+    if isinstance(outcome, str) or not outcome.success:
+        return  # refusals carry the headers or not: they say what is wrong themselves
+    if number(outcome, _LEFT) is None and flight.value("OPENAI_RATE_LIMITS") != "none":
+        said = (
+            "a good answer does not tell what is left (no x-ratelimit-* headers): headroom cannot "
+            "be watched; for a server without limits set OPENAI_RATE_LIMITS to none"
+        )
+        yield "head-room", Verdict.FAIL, said
 
 
 async def costs(flight: Flight) -> list[Found]:
