@@ -206,11 +206,8 @@ _ALONE = ("age of", "since a restore", "growth", "days to full")
 def _told(report: Report) -> Mapping[str, tuple[float | None, float | None]]:
     rows = [row for section in report.sections for row in section.rows]
     assert len({row.name for row in rows}) == len(rows), "two rows of one name"
-    counted = {
-        "Incidents",
-        "Pages by person",
-        "Maintenance tasks",
-    }  # in tests/adapters/test_reports
+    # These are held against SQL in test_weekly_people.py, the tasks' one line in test_reports.py.
+    counted = {"Incidents", "Pages by person", "Maintenance tasks"}
     return {
         row.name: (row.value, row.before)
         for section in report.sections
