@@ -13,6 +13,7 @@ from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.incident import Incident
 from stewardmon.domain.notification import NotificationEvent
 from stewardmon.ports import ProbeSpec
+from stewardmon.probes import KINDS
 from tests.matrix.looking import ALERTS, PROBES, RENEWED, Looked, Tape, Watched
 from tests.support.daemon import ONCALL, Daemon, running
 from tests.support.unhurried import Forgetful, unhurried
@@ -78,15 +79,20 @@ async def live(
 
 
 @asynccontextmanager
-async def living(tape: Tape, *, start: datetime | None = None) -> AsyncIterator[Daemon]:
-    """A daemon with the shipped rules over what is on the tape, from `start` (now) on."""
+async def living(
+    tape: Tape, *, start: datetime | None = None, beside: str = ""
+) -> AsyncIterator[Daemon]:
+    """A daemon with the shipped rules over what is on the tape, from `start` (now) on.
+
+    `beside` are probes of kind `heartbeat`, which hear and do not ask: those are real.
+    """
     with unhurried():
         async with running(
-            probes=PROBES,
+            probes=PROBES + beside,
             alerts=COARSE,
             oncall=ONCALL,
             clock=VirtualClock(start or SystemClock().now()),
-            kinds=tape.kinds(),
+            kinds={**tape.kinds(), "heartbeat": KINDS["heartbeat"]},
             environ=tape.watched.environ,
             history=Forgetful(),
         ) as daemon:
