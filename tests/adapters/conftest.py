@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import pytest
 import pytest_asyncio
 
 from stewardmon.demo.limits import Limits
@@ -13,14 +14,17 @@ from stewardmon.demo.postgres import PostgresServer
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres: PostgresServer) -> AsyncIterator[Platform]:
+async def running(
+    postgres: PostgresServer, request: pytest.FixtureRequest
+) -> AsyncIterator[Platform]:
     """A running platform without its request limits: every test asks some sixty times.
 
     It keeps answers for so short that their end can be waited for, and longer than the 3.6 s of a
-    fault.
+    fault, which a module that has no use for that fault may shorten.
     """
+    ttl: timedelta = getattr(request.module, "CACHE_TTL", timedelta(seconds=6))
     limits = Limits(per_address=None, per_user=None)
-    async with Platform(limits=limits, cache_ttl=timedelta(seconds=6)) as platform:
+    async with Platform(limits=limits, cache_ttl=ttl) as platform:
         yield platform
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.servers import closed_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+CACHE_TTL = timedelta(seconds=3)  # its end is waited for
 # What cannot be known of this platform: its memory, and what npm's registry says of its packages.
 UNKNOWABLE = {("performance", "memory and processor"), ("security", "npm audit")}
 CHECK = {"list": str, "check": str, "verdict": str, "detail": str}
