@@ -18,6 +18,7 @@ from stewardmon.cli.silence import command as silence
 from stewardmon.process import Running
 from tests.support.http_receiver import HttpReceiver
 from tests.support.live import ONCALL, listening
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 TOKEN = "s3cret"
@@ -45,7 +46,9 @@ async def daemon(tmp_path: Path, pager: HttpReceiver) -> AsyncIterator[Running]:
 @pytest.fixture
 async def client(daemon: Running) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(base_url=daemon.url, headers=headers, trust_env=False) as asking:
+    async with httpx.AsyncClient(
+        base_url=daemon.url, headers=headers, verify=NO_TLS, trust_env=False
+    ) as asking:
         yield asking
 
 
@@ -89,7 +92,7 @@ async def test_an_override_that_cannot_be_is_refused(
 
 
 async def test_changes_need_the_token(daemon: Running) -> None:
-    async with httpx.AsyncClient(base_url=daemon.url, trust_env=False) as nobody:
+    async with httpx.AsyncClient(base_url=daemon.url, verify=NO_TLS, trust_env=False) as nobody:
         for path in ("/api/oncall/overrides", "/api/oncall/drill", "/api/oncall/swap"):
             assert (await nobody.post(path, json={})).status_code == 401
 

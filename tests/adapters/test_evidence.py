@@ -20,6 +20,7 @@ from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.process import Running
 from tests.support.http_receiver import HttpReceiver
 from tests.support.live import listening
+from tests.support.plain import NO_TLS
 from tests.support.servers import answer, sends, serving
 from tests.support.waiting import until, until_async
 
@@ -104,7 +105,7 @@ async def gathered(running: Running, alert: str) -> tuple[str, list[Event]]:
 
 async def on_the_page(running: Running, ident: str) -> str:
     """Return the incident's page as a browser gets it."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
         answered = await client.get(f"{running.url}/incidents/{ident}")
     assert answered.status_code == 200
     return answered.text

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bench.servers import Receiver, Target
+from tests.support.plain import NO_TLS
 from tests.support.process import Process, stewardmon
 from tests.support.waiting import until_async
 
@@ -147,7 +148,7 @@ routes: [{{policy: matrix}}]
                 lambda one: one["stewardmon"]["event"] == "page", after=0
             )
             incident, link = page["stewardmon"]["incident"], page["stewardmon"]["ack_url"]
-            async with httpx.AsyncClient(trust_env=False) as browser:
+            async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as browser:
                 shown = await browser.get(link)
                 assert shown.status_code == 200
                 assert (await daemon.get(f"/api/incidents/{incident}"))["state"] == "open"
@@ -194,7 +195,7 @@ async def test_a_sign_of_life_goes_out_and_a_viewer_needs_their_token(tmp_path: 
         async with stewardmon(tmp_path, _rules(tmp_path, target=app.url), environ) as daemon:
             async with asyncio.timeout(20):
                 await other_side.first.wait()
-            async with httpx.AsyncClient(trust_env=False) as stranger:
+            async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as stranger:
                 assert (await stranger.get(f"{daemon.url}/api/incidents")).status_code == 401
                 viewer = {"Authorization": "Bearer look-only"}
                 shown = await stranger.get(f"{daemon.url}/api/incidents", headers=viewer)

@@ -13,6 +13,7 @@ from stewardmon.domain.notification import NotificationEvent
 from stewardmon.ports import Context
 from tests.support.notifications import ACK_URL, notification
 from tests.support.peers import Start, needs_peer
+from tests.support.plain import NO_TLS
 
 pytestmark = needs_peer("prometheus-alertmanager")
 
@@ -41,6 +42,8 @@ async def test_an_incident_fires_and_ends_in_a_real_alertmanager(
 
 
 def _alerts(url: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{url}/api/v2/alerts", params={"active": "true"}, trust_env=False)
+    answer = httpx.get(
+        f"{url}/api/v2/alerts", params={"active": "true"}, verify=NO_TLS, trust_env=False
+    )
     found: list[dict[str, Any]] = json.loads(answer.content)
     return found

@@ -17,6 +17,7 @@ import pytest
 from bench.servers import free_port
 from stewardmon.promql import plan
 from tests.support.peers import Start, needs_peer, promtool
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
@@ -62,7 +63,7 @@ async def demo() -> AsyncIterator[str]:
     url = f"http://127.0.0.1:{port}"
 
     async def answers() -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=2) as client:
             try:
                 return (await client.get(url + "/readyz")).is_success
             except httpx.HTTPError:
@@ -102,7 +103,7 @@ async def test_every_panel_has_data_from_prometheus_and_from_us(start_prometheus
                 await until_async(all_seen, what="data for every panel", within=80)
             except AssertionError:
                 assert waiting == {}, source
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
             page = (await client.get(url + "/metrics")).text
         said = promtool("check", "metrics", stdin=page)
         assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
@@ -110,7 +111,9 @@ async def test_every_panel_has_data_from_prometheus_and_from_us(start_prometheus
 
 async def query(url: str, expr: str) -> list[Any]:
     headers = {"Authorization": "Bearer demo"}
-    async with httpx.AsyncClient(trust_env=False, timeout=20, headers=headers) as client:
+    async with httpx.AsyncClient(
+        verify=NO_TLS, trust_env=False, timeout=20, headers=headers
+    ) as client:
         answer = await client.get(f"{url}/api/v1/query", params={"query": expr})
     body = answer.json()
     assert body["status"] == "success", (expr, body)

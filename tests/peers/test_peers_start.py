@@ -9,6 +9,7 @@ from playwright.async_api import Page
 
 from stewardmon.demo.postgres import PostgresServer
 from tests.support.peers import Start, amtool, needs_peer, promtool
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def test_blackbox_exporter_probes_its_own_page(start_blackbox_exporter: Start) -
     answer = httpx.get(
         f"{exporter.url}/probe",
         params={"module": "http", "target": f"{exporter.url}/-/healthy"},
+        verify=NO_TLS,
         trust_env=False,
     )
     assert "\nprobe_success 1\n" in answer.text
@@ -61,14 +63,16 @@ def test_postgres_exporter_sees_our_server(
     start_postgres_exporter: Start, postgres: PostgresServer
 ) -> None:
     exporter = start_postgres_exporter(f"{postgres.url}?sslmode=disable")
-    assert "\npg_up 1\n" in httpx.get(f"{exporter.url}/metrics", trust_env=False).text
+    assert (
+        "\npg_up 1\n" in httpx.get(f"{exporter.url}/metrics", verify=NO_TLS, trust_env=False).text
+    )
 
 
 def test_vmalert_loads_a_rule_file(start_vmalert: Start) -> None:
     vmalert = start_vmalert(
         RULES, flags=["-datasource.url=http://127.0.0.1:1", "-notifier.url=http://127.0.0.1:1"]
     )
-    assert "Always" in httpx.get(f"{vmalert.url}/api/v1/rules", trust_env=False).text
+    assert "Always" in httpx.get(f"{vmalert.url}/api/v1/rules", verify=NO_TLS, trust_env=False).text
 
 
 @needs_peer("promtool")

@@ -11,6 +11,7 @@ import httpx
 from tests.support.http_receiver import HttpReceiver
 from tests.support.live import listening
 from tests.support.peers import Running, Start, needs_peer
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 FIRES = """
@@ -45,7 +46,7 @@ async def test_an_alert_of_prometheus_climbs_the_matrix_and_resolves(
         # The rule is gone: Prometheus says that its alert is over.
         rules = prometheus.log.parent / "rules.yml"
         rules.write_text(FIRES.replace("== 1", "== 2"))
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
             await client.post(f"{prometheus.url}/-/reload")
         await until_async(resolved, what="both are told of the end", within=40)
 

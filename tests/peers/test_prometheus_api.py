@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bench.servers import Target
 from tests.support.peers import needs_peer, promtool
+from tests.support.plain import NO_TLS
 from tests.support.process import Process, stewardmon
 from tests.support.waiting import until_async
 
@@ -46,7 +47,7 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proc
 
 
 async def _ask(daemon: Process, path: str, **params: Any) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=20) as client:
         return await client.get(f"{daemon.url}/api/v1/{path}", params=params)
 
 
@@ -84,7 +85,7 @@ async def test_a_label_that_is_no_utf8_is_shown_as_prometheus_shows_it(
     daemon: Process, path: str
 ) -> None:
     await until_async(lambda: _rows(daemon, 'ALERTS{alertname="Odd"}'), what="the alert")
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=20) as client:
         answer = await client.get(f"{daemon.url}{path}")
     assert answer.status_code == 200, answer.text
     if path not in {"/api/incidents", "/rules", "/"}:

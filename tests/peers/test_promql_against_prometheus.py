@@ -30,6 +30,7 @@ from tests.support.expressions import (
     series,
 )
 from tests.support.peers import needs_peer, promtool, require, started
+from tests.support.plain import NO_TLS
 
 pytestmark = [needs_peer("prometheus", "promtool"), pytest.mark.timeout(300)]
 
@@ -44,7 +45,7 @@ class Both:
     """The same samples in a real Prometheus and in our own engine."""
 
     def __init__(self, url: str, written: list[Written]) -> None:
-        self._client = httpx.Client(base_url=url, trust_env=False, timeout=30)
+        self._client = httpx.Client(base_url=url, verify=NO_TLS, trust_env=False, timeout=30)
         store = SeriesStore(retention_ms=2**60)
         for one in written:
             for at, value in one.points:

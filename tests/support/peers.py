@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from stewardmon.demo.postgres import free_port
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -238,7 +239,9 @@ def _starter(
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False, timeout=2).status_code == httpx.codes.OK
+        return (
+            httpx.get(url, verify=NO_TLS, trust_env=False, timeout=2).status_code == httpx.codes.OK
+        )
     except httpx.HTTPError:
         return False
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from bench.servers import free_port
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 TOKEN = "test-token"
@@ -29,19 +30,19 @@ class Process:
 
     async def get(self, path: str) -> Any:
         """Return the JSON at a path."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=10) as client:
             return (await client.get(self.url + path)).json()
 
     async def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Post with the token."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=10) as client:
             return await client.post(self.url + path, json=dict(body), headers=headers)
 
     async def ready(self) -> bool:
         """Say whether it can page; fails when it has ended."""
         assert self.child.returncode is None, f"stewardmon ended: {self.log.read_text()}"
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=2) as client:
             try:
                 return (await client.get(self.url + "/readyz")).is_success
             except httpx.HTTPError:

@@ -18,6 +18,7 @@ from stewardmon.web.guard import Access
 from stewardmon.web.links import Links
 from stewardmon.web.server import Server
 from tests.support.daemon import Daemon, running
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 TOKEN: Final = "a-token-for-tests"
@@ -37,7 +38,11 @@ class Site:
         """Return a client of the pages; `signed` bears the operator's token."""
         bearer = {"Authorization": f"Bearer {TOKEN}"} if signed else {}
         return httpx.AsyncClient(
-            base_url=self.url, headers={**bearer, **headers}, trust_env=False, timeout=30
+            base_url=self.url,
+            headers={**bearer, **headers},
+            verify=NO_TLS,
+            trust_env=False,
+            timeout=30,
         )
 
     async def incident(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -44,13 +45,19 @@ def test_every_rule_has_a_severity_a_summary_and_a_runbook() -> None:
 
 
 async def test_a_wrong_expectation_fails_with_its_line(tmp_path: Path) -> None:
-    text = (RULES / "alerts.test.yml").read_text()
-    wrong = text.replace("exp_alerts: []", "exp_alerts: [{exp_labels: {job: nobody}}]", 1)
-    wrong = wrong.replace("rule_files: [alerts.yml]", f"rule_files: [{RULES / 'alerts.yml'}]")
+    whole = (RULES / "alerts.test.yml").read_text()
+    head, *tests = re.split(r"(?=^  - name: )", whole, flags=re.MULTILINE)
+    spoilt = {
+        "exp_alerts: []": "exp_alerts: [{exp_labels: {job: nobody}}]",
+        "level: 2, role": "level: 3, role",
+    }
+    text = head + "".join(next(test for test in tests if right in test) for right in spoilt)
+    for right, wrong in spoilt.items():
+        text = text.replace(right, wrong, 1)
+    text = text.replace("rule_files: [alerts.yml]", f"rule_files: [{RULES / 'alerts.yml'}]")
     oncall = RULES.parent / "tests/config/matrix/oncall.yml"
-    wrong = wrong.replace("../tests/config/matrix/oncall.yml", str(oncall))
-    (tmp_path / "t.yml").write_text(wrong.replace("level: 2, role", "level: 3, role"))
+    (tmp_path / "t.yml").write_text(text.replace("../tests/config/matrix/oncall.yml", str(oncall)))
     outcome = await run_file(tmp_path / "t.yml")
     assert len(outcome.failures) == 2
-    line = wrong[: wrong.index("job: nobody")].count("\n")
+    line = text[: text.index("job: nobody")].count("\n")
     assert f"t.yml:{line - 1}" in str(outcome.failures[0])

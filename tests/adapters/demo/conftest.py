@@ -13,6 +13,7 @@ from stewardmon.demo.postgres import find_programs
 from stewardmon.errors import StewardmonError
 from tests.adapters.demo.world import Hand, World
 from tests.support.peers import missing
+from tests.support.plain import NO_TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ async def running(postgres_programs: None) -> AsyncIterator[World]:
     clock = Hand()
     limits = httpx.Limits(max_keepalive_connections=0)
     async with (
-        httpx.AsyncClient(trust_env=False, timeout=10, limits=limits) as client,
+        httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=10, limits=limits) as client,
         Platform(now=clock.now) as platform,
     ):
         yield World(platform, clock, client)

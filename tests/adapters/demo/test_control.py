@@ -20,6 +20,7 @@ from stewardmon.demo.scenarios import (
 )
 from stewardmon.errors import UsageError
 from tests.adapters.demo.world import World
+from tests.support.plain import NO_TLS
 
 if TYPE_CHECKING:
     from stewardmon.demo.postgres import PostgresServer
@@ -119,7 +120,10 @@ async def test_noise_is_small_and_the_same_for_the_same_seed() -> None:
 @pytest.mark.usefixtures("postgres_programs")
 async def test_noise_fails_and_slows_requests() -> None:
     noise = Noise(slow_share=0, failed_share=1)
-    async with Platform(noise=noise) as platform, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        Platform(noise=noise) as platform,
+        httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client,
+    ):
         assert (await client.get(platform.app_url + "/login")).status_code == 500
         noise.failed_share, noise.slow_share, noise.slow_seconds = 0, 1, 0.3
         clock = asyncio.get_running_loop().time
@@ -136,7 +140,7 @@ async def test_stopping_frees_whoever_hangs_and_leaves_nothing_behind() -> None:
     process = platform.database.server.pid
     for fault in (Fault.DATABASE_BLOCKED, Fault.DATABASE_FROZEN, Fault.OPENAI_TIMEOUT):
         await platform.faults.on(fault)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
         hanging = asyncio.gather(
             client.get(platform.app_url + "/api/health"),
             client.get(

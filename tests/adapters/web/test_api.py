@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.support.plain import NO_TLS
 from tests.support.site import Site
 from tests.support.waiting import until_async
 
@@ -138,7 +139,7 @@ async def test_everything_at_a_glance(site: Site) -> None:
 
 
 async def test_readiness_names_the_loops(site: Site) -> None:
-    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=site.url, verify=NO_TLS, trust_env=False) as client:
         assert (await client.get("/healthz")).text == "ok\n"
         ready = (await client.get("/readyz")).json()
         assert ready["ready"] is True

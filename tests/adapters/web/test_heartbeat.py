@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.live import listening
+from tests.support.plain import NO_TLS
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,7 +42,9 @@ async def client(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of one daemon that waits for three jobs."""
     async with (
         listening(folder, files={"probes.yml": PROBES, "alerts.yml": ALERTS}) as running,
-        httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=30) as client,
+        httpx.AsyncClient(
+            base_url=running.url, verify=NO_TLS, trust_env=False, timeout=30
+        ) as client,
     ):
         yield client
 
@@ -155,7 +158,7 @@ async def test_the_last_sign_survives_a_restart(tmp_path: Path) -> None:
     for turn in (1, 2):
         async with (
             listening(tmp_path, files={"probes.yml": PROBES}) as running,
-            httpx.AsyncClient(base_url=running.url, trust_env=False) as client,
+            httpx.AsyncClient(base_url=running.url, verify=NO_TLS, trust_env=False) as client,
         ):
             if turn == 1:
                 await push(client, "backup/3", content="tape is torn")
