@@ -80,6 +80,8 @@ class Pager:
         pager = self
 
         class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # connections are kept, as receivers do
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 labels = json.loads(body)["groupLabels"]

@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -32,6 +34,7 @@ from stewardmon.settings import Secret
 
 BOUND = 0.020  # seconds
 READ_EVERY = 1.0  # seconds
+PAUSE = 0.02  # seconds between two acknowledgements
 AT_ONCE = 20  # readings between two looks at the loop: what an outcome of a probe leaves
 
 PROBES = "probes: [{name: self, kind: tcp, job: self, address: '127.0.0.1:9', interval: 1h}]\n"
@@ -100,7 +103,6 @@ async def _read(running: Running, series: Sequence[Labels], value: float) -> Non
 
 def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:
     """Let the rules fire; acknowledge other incidents all the while."""
-    sys.setswitchinterval(0.0005)  # the pager's threads are not to hold up who measures
     pager = Pager()
     write(folder / "rules", pager.url, names=names, acks=acks)
     with _served(folder, alerts=alerts, names=names) as url:
@@ -111,24 +113,52 @@ def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:
             known = client.get("/api/incidents?limit=1000").json()["incidents"]
             idents = [one["id"] for one in known if one["title"].startswith("Ack")]
             time.sleep(3)  # until their pages are out
-            (folder / "go").touch()
-            began, took = time.monotonic(), []
-            fired = 0.0
-            for ident in idents:
-                started = time.perf_counter()
-                client.post(f"/api/incidents/{ident}/ack", json={"by": "b"}).raise_for_status()
-                took.append(time.perf_counter() - started)
-                time.sleep(0.02)
-                if not fired and len(pager.groups) >= names + acks:
-                    fired = time.monotonic() - began
-                    break
-            wait_for(lambda: len(pager.groups) >= names + acks, "every name is paged")
-            fired = fired or time.monotonic() - began
+            with _acknowledging(url, idents) as person:
+                assert person.stdout is not None
+                person.stdout.readline()  # the first one: what is loaded on first use is no storm
+                (folder / "go").touch()
+                began = time.monotonic()
+                wait_for(lambda: len(pager.groups) >= names + acks, "every name is paged")
+                fired = time.monotonic() - began
+                person.terminate()
+                took = [float(line) for line in person.communicate()[0].split()]
             # A name is paged with the first of its alerts: the last ones are still being written.
             wait_for(lambda: _firing(client) == alerts + acks, "every alert fires")
             firing = _firing(client) - acks
     pager.close()
     return Fired(acks=sorted(took), alerts=firing, seconds=fired)
+
+
+@contextmanager
+def _acknowledging(url: str, idents: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Let a process of its own acknowledge: one that also receives pages would wait for itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.storm_rules", f"--acknowledge={url}", *idents],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def acknowledge(url: str, idents: Sequence[str]) -> None:
+    """Acknowledge one incident after the other over one connection; print what each took, in s."""
+    server = HTTPConnection(url.removeprefix("http://"))
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    for ident in idents:
+        started = time.perf_counter()
+        server.request("POST", f"/api/incidents/{ident}/ack", b'{"by": "bench"}', headers)
+        answer = server.getresponse()
+        answer.read()
+        took = time.perf_counter() - started
+        if answer.status != HTTPStatus.OK:
+            sys.exit(f"an acknowledgement was answered {answer.status}")
+        print(took, flush=True)
+        time.sleep(PAUSE)
 
 
 def _firing(client: httpx.Client) -> int:
@@ -159,7 +189,12 @@ def main() -> int:
     parser.add_argument("--names", type=int, default=50)
     parser.add_argument("--acks", type=int, default=300)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--acknowledge", help=argparse.SUPPRESS)
+    parser.add_argument("idents", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.acknowledge:
+        acknowledge(given.acknowledge, given.idents)
+        return 0
     if given.serve:
         run(serve(given.serve, alerts=given.alerts, names=given.names))
         return 0

@@ -13,8 +13,9 @@ from typing import Any, Final
 import click
 
 # structlog draws with rich, uvicorn reloads with watchfiles, wherever they find them. The daemon
-# does neither; together they are 6 MB.
-UNWANTED: Final = ("greenlet", "rich", "watchfiles")
+# does neither; together they are 6 MB. httpcore looks for sniffio on the disk again and again: a
+# third of what a request costs.
+UNWANTED: Final = ("greenlet", "rich", "sniffio", "watchfiles")
 
 
 @click.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
+from operator import is_
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.labels import Labels
@@ -119,3 +121,14 @@ class Incident:
         """Say whether escalation rests: acknowledged, resolved, snoozed or muted."""
         snoozed = self.snoozed_until is not None and now < self.snoozed_until
         return self.state is not IncidentState.OPEN or snoozed or self.muted_by != ""
+
+
+def only_joined(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> Iterable[str] | None:
+    """Return the fingerprints that joined an incident; None where others have left or changed too.
+
+    Most often alerts have only joined, at the end: that is seen without a look into each of them,
+    which in a storm would be a look at every alert for every batch.
+    """
+    if len(before) > len(after) or not all(map(is_, before.values(), after.values())):
+        return None
+    return islice(after, len(before), None)

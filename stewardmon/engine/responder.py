@@ -16,7 +16,7 @@ from stewardmon import metrics
 from stewardmon.domain import answers, escalation, triage
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.change import Change
-from stewardmon.domain.incident import Address, Event, EventKind, Incident
+from stewardmon.domain.incident import Address, Event, EventKind, Incident, only_joined
 from stewardmon.domain.muting import Mute
 from stewardmon.domain.notices import Desk, Facts, FindFacts, change, no_facts
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
@@ -29,7 +29,8 @@ from stewardmon.ports import Saved
 
 log = structlog.get_logger()
 
-BATCH: Final = 24  # alerts a transaction: an acknowledgement waits for no more than one
+BATCH: Final = 96  # alerts a transaction
+SMALL_BATCH: Final = 24  # while people answer: an acknowledgement waits for no more than one
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
 REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
 
@@ -111,7 +112,7 @@ class Responder:
         gone = tuple(alert.fingerprint for alert in forgotten)
         self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
         bugs: list[Exception] = []
-        while (batch := tuple(islice(queue, BATCH))) or gone:
+        while (batch := tuple(islice(queue, self._batch()))) or gone:
             bugs += await self._take_in_all(batch, gone, now=now)
             gone = ()
         if bugs:
@@ -214,6 +215,9 @@ class Responder:
         return self.muting.why(alert, now=now)
 
     # Decisions, under the lock
+
+    def _batch(self) -> int:
+        return SMALL_BATCH if self.turns.attended else BATCH
 
     async def _take_in_all(
         self, batch: tuple[Alert, ...], gone: tuple[str, ...], *, now: datetime
@@ -360,10 +364,13 @@ class Responder:
         before = self.incidents.get(incident.id)
         held = {} if before is None else before.alerts
         if held is not incident.alerts:
-            for mark in held.keys() - incident.alerts.keys():
-                if self._home.get(mark) == incident.id:
-                    del self._home[mark]
-            for mark in incident.alerts.keys() - held.keys():
+            joined = only_joined(held, incident.alerts)
+            if joined is None:
+                for mark in held.keys() - incident.alerts.keys():
+                    if self._home.get(mark) == incident.id:
+                        del self._home[mark]
+                joined = incident.alerts.keys() - held.keys()
+            for mark in joined:
                 self._home[mark] = incident.id
         self.incidents[incident.id] = incident
         newest = self.incidents.get(self._newest.get(incident.group_key, ""))

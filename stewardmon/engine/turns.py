@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 COURTESY: Final = 0.1  # seconds for which work that can wait lets people go first
+LATELY: Final = 10.0  # seconds after which whoever answered something has turned away
 
 
 class Turns:
@@ -18,6 +19,7 @@ class Turns:
         self._held = False
         self._answering = 0  # people who hold the lock or wait for it
         self._answered = asyncio.Event()
+        self._answered_at: float | None = None  # in the loop's time
         self._people: deque[asyncio.Future[None]] = deque()
         self._machines: deque[asyncio.Future[None]] = deque()
 
@@ -36,8 +38,16 @@ class Turns:
         finally:
             if person:
                 self._answering -= 1
+                self._answered_at = asyncio.get_running_loop().time()
                 if not self._answering:
                     self._answered.set()
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person is being served, or was lately: then more is to be expected soon."""
+        if self._answering or self._answered_at is None:
+            return self._answering > 0
+        return asyncio.get_running_loop().time() - self._answered_at < LATELY
 
     async def after_people(self) -> None:
         """Return when no person is being served, or has been for too long to be waited for."""

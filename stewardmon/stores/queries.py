@@ -110,7 +110,14 @@ def _incidents(connection: Connection, wanted: str, *values: Any) -> list[Incide
 def _members(connection: Connection, idents: Sequence[str]) -> dict[str, dict[str, Alert]]:
     alerts: dict[str, dict[str, Alert]] = defaultdict(dict)
     for part in slices(idents):
-        wanted = f"SELECT {rows.MEMBER} FROM member WHERE incident IN {marks(len(part))}"
-        for incident, fingerprint, body in connection.execute(wanted, part):
-            alerts[incident][fingerprint] = decode(Alert, body)
+        # One without a body is as its own row says.
+        found = connection.execute(
+            f"""SELECT incident, member.fingerprint, COALESCE(NULLIF(member.body, ''), alert.body)
+            FROM member LEFT JOIN alert ON alert.fingerprint = member.fingerprint
+            WHERE incident IN {marks(len(part))}""",
+            part,
+        )
+        for incident, fingerprint, body in found:
+            if body is not None:
+                alerts[incident][fingerprint] = decode(Alert, body)
     return alerts

@@ -50,8 +50,8 @@ def plain(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def alert_row(alert: Alert, body: str) -> Row:
-    """Return the columns ALERT; `body` is its JSON, made once for all."""
+def alert_row(alert: Alert) -> Row:
+    """Return the columns ALERT."""
     return [
         alert.fingerprint,
         plain(alert.rule),
@@ -60,7 +60,7 @@ def alert_row(alert: Alert, body: str) -> Row:
         micros(alert.active_at),
         micros(alert.fired_at),
         micros(alert.resolved_at),
-        body,
+        encode(alert),
     ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from stewardmon.errors import StoreError
+from stewardmon.stores.checkpoints import CEILING, Checkpoints
 from stewardmon.stores.dialect import Connection, Row
 
 BUSY_SECONDS: Final = 5.0
@@ -17,14 +18,16 @@ PRIVATE: Final = 0o600
 
 
 class SqliteConnection:
-    """A connection to a file."""
+    """A connection to a file; `wrote` is called after each transaction that may have written."""
 
     for_share = ""
     skip_locked = ""
     lost = False
 
-    def __init__(self, raw: sqlite3.Connection) -> None:
+    def __init__(self, raw: sqlite3.Connection, wrote: Callable[[], None] | None) -> None:
         self._raw = raw
+        self._wrote = wrote
+        self._reads = False
 
     def execute(
         self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
@@ -34,11 +37,14 @@ class SqliteConnection:
 
     def begin(self, *, reads: bool) -> None:
         """Take the right to write at once: taken later, it can fail in the middle."""
+        self._reads = reads
         self._raw.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """End the transaction, durably."""
         self._raw.execute("COMMIT")
+        if self._wrote is not None and not self._reads:
+            self._wrote()
 
     def rollback(self) -> None:
         """End the transaction and keep nothing of it; SQLite may have done so itself."""
@@ -68,6 +74,7 @@ class SqliteDialect:
         self._durable = durable
         self._exclusive = exclusive
         self._lock: int | None = None
+        self._checkpoints = Checkpoints(self._open) if durable else None
 
     def hold(self) -> None:
         """Claim the state for this process; raises StoreError where another one has it."""
@@ -88,6 +95,8 @@ class SqliteDialect:
 
     def release(self) -> None:
         """Let another process have the state."""
+        if self._checkpoints is not None:
+            self._checkpoints.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -99,7 +108,8 @@ class SqliteDialect:
     def connect(self) -> Connection:
         """Return a new connection; raises StoreError or sqlite3.Error."""
         self._look()
-        return SqliteConnection(self._open())
+        keeper = self._checkpoints
+        return SqliteConnection(self._open(), None if keeper is None else keeper.wrote)
 
     def check(self, connection: Connection) -> None:
         """Raise StoreError where the database is damaged."""
@@ -140,6 +150,8 @@ class SqliteDialect:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             connection.execute("PRAGMA temp_store = MEMORY")
+            if self._durable:
+                connection.execute(f"PRAGMA wal_autocheckpoint = {CEILING}")
         except sqlite3.Error:
             connection.close()
             raise

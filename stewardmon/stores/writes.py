@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
-from operator import is_
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
-from stewardmon.domain.incident import Incident
+from stewardmon.domain.incident import Incident, only_joined
 from stewardmon.stores import outbox, rows
 from stewardmon.stores.bulk import Insert, drop, upsert
 from stewardmon.stores.codec import encode, encode_record
@@ -40,47 +38,48 @@ class Writes:
 
     def apply(self, connection: Connection, change: Change) -> None:
         """Write the whole change within the running transaction."""
-        text = _once()
         drop(connection, "alert", "fingerprint", change.forgotten)
-        alerts = [rows.alert_row(alert, text(alert)) for alert in change.alerts]
-        _put_alerts.run(connection, rows.last_by_key(alerts))
+        alerts = {alert.fingerprint: alert for alert in change.alerts}
+        _put_alerts.run(connection, [rows.alert_row(alert) for alert in alerts.values()])
         newest = {incident.id: incident for incident in change.incidents}.values()
         _put_incidents.run(connection, [rows.incident_row(one) for one in newest])
-        self._write_members(connection, newest, text)
+        self._write_members(connection, newest, alerts)
         _put_events.run(connection, [rows.event_row(event) for event in change.events])
         outbox.cancel(connection, change.cancels or {})
         outbox.enqueue(connection, change.deliveries, change.replaces)
         _write_records(connection, change.records or {})
 
     def _write_members(
-        self, connection: Connection, incidents: Iterable[Incident], text: Callable[[Alert], str]
+        self,
+        connection: Connection,
+        incidents: Iterable[Incident],
+        written: Mapping[str, Alert],
     ) -> None:
+        """Write which alerts belong to which incident; what stands in its own row only by name."""
         fresh: list[rows.Row] = []
         for incident in incidents:
-            before = self._members.get(incident.id)
-            if before is incident.alerts:
+            before, now = self._members.get(incident.id), incident.alerts
+            if before is now:
                 continue
             ident = rows.plain(incident.id)
             if before is None:
                 drop(connection, "member", "incident", [ident])
                 before = _NONE
-            gone = before.keys() - incident.alerts.keys()
+            gone = before.keys() - now.keys() if only_joined(before, now) is None else ()
             if gone:
                 drop(connection, "member", "fingerprint", gone, incident=ident)
-            fresh += [[ident, mark, text(alert)] for mark, alert in _changed(before, incident)]
+            for mark in _changed(before, now):
+                alert = now[mark]
+                fresh.append([ident, mark, "" if written.get(mark) is alert else encode(alert)])
         _put_members.run(connection, fresh)
 
 
-def _changed(before: Mapping[str, Alert], incident: Incident) -> Iterable[tuple[str, Alert]]:
-    """Return the alerts of an incident that are not written as they are.
-
-    Most often alerts have only joined, at the end: that is seen without a look at each of them,
-    which in a storm would be a look at every alert for every batch.
-    """
-    after = incident.alerts
-    if all(map(is_, before.values(), after.values())) and len(before) <= len(after):
-        return islice(after.items(), len(before), None)
-    return ((mark, alert) for mark, alert in after.items() if before.get(mark) is not alert)
+def _changed(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> Iterable[str]:
+    """Return the fingerprints of an incident's alerts that are not written as they are."""
+    joined = only_joined(before, after)
+    if joined is not None:
+        return joined
+    return (mark for mark, alert in after.items() if before.get(mark) is not alert)
 
 
 def _write_records(connection: Connection, records: Mapping[tuple[str, str], Any]) -> None:
@@ -92,16 +91,3 @@ def _write_records(connection: Connection, records: Mapping[tuple[str, str], Any
         else:
             fresh.append([*place, encode_record(body)])
     _put_records.run(connection, rows.last_by_key(fresh, keys=2))
-
-
-def _once() -> Callable[[Alert], str]:
-    """Return an encoder that writes each alert once, for its own row and its incident's."""
-    known: dict[int, str] = {}
-
-    def text(alert: Alert) -> str:
-        body = known.get(id(alert))
-        if body is None:
-            body = known[id(alert)] = encode(alert)
-        return body
-
-    return text
