@@ -162,6 +162,24 @@ async def test_an_incidents_alerts_follow_what_joins_and_leaves(
     assert await after.incident("i1") == again
 
 
+async def test_an_alert_written_with_its_incident_comes_back_with_it(
+    store: Store, reopen: Reopen
+) -> None:
+    """Then it stands in one place: also where either one is written again, or the alert goes."""
+    kept, gone = alert("Kept"), alert("Gone")
+    both = {one.fingerprint: one for one in (kept, gone)}
+    await store.commit(Change(alerts=(kept, gone), incidents=(incident(alerts=both),)))
+    again = await reopen()
+    (found,) = (await again.load()).incidents
+    assert found.alerts == both
+    left = replace(found, alerts={kept.fingerprint: kept})
+    worse = replace(kept, value=kept.value + 1)
+    change = Change(alerts=(worse,), forgotten=(gone.fingerprint,), incidents=(left,))
+    await again.commit(change)
+    (found,) = (await again.load()).incidents
+    assert set(found.alerts) == {kept.fingerprint}
+
+
 async def test_incidents_that_are_open_or_resolved_of_late_are_loaded(store: Store) -> None:
     def resolved(ident: str, **ago: float) -> None:
         when = at(**ago)

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from stewardmon.clock import SystemClock
-from stewardmon.engine.turns import Turns
+from stewardmon.engine.turns import LATELY, Turns
+from tests.support.virtual import run_virtually
 
 CLOCK = SystemClock()
 
@@ -119,3 +120,29 @@ async def test_work_does_not_wait_for_ever_for_a_person() -> None:
     assert row.served == ["p1"]
     leave.set()
     await stuck
+
+
+def test_a_person_is_expected_back_for_a_while() -> None:
+    async def life() -> list[bool]:
+        row, leave = Row(), asyncio.Event()
+        leave.set()
+        await row.take("m", person=False, leave=leave)
+        seen = [row.turns.attended]
+        await row.take("p", person=True, leave=leave)
+        for seconds in (0, LATELY - 1, 2):
+            await CLOCK.sleep(seconds)
+            seen.append(row.turns.attended)
+        return seen
+
+    assert run_virtually(life()) == [False, True, True, False]
+
+
+async def test_a_person_who_waits_is_attended_to() -> None:
+    row, leave = Row(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(row.take("m", person=False, leave=leave))
+        await settled()
+        group.create_task(row.take("p", person=True, leave=leave))
+        await settled()
+        assert row.turns.attended
+        leave.set()
