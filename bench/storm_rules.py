@@ -26,11 +26,13 @@ import httpx
 
 from bench.processes import wait_for
 from bench.storm import TOKEN, Pager
+from stewardmon.cli.run import UNWANTED, absent
 from stewardmon.clock import milliseconds
 from stewardmon.config import Runtime, load
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.process import Running, daemon, run, spare_collector
 from stewardmon.settings import Secret
+from stewardmon.telemetry import configure_logs
 
 BOUND = 0.020  # seconds
 READ_EVERY = 1.0  # seconds
@@ -79,7 +81,7 @@ async def serve(folder: Path, *, alerts: int, names: int) -> None:
         daemon(runtime, load_config=lambda: load(folder / "rules", {})) as running,
         asyncio.TaskGroup() as group,
     ):
-        group.create_task(spare_collector(running.app.live.series), name="collector")
+        group.create_task(spare_collector(running.app.live), name="collector")
         (folder / "url").write_text(running.url)
         clock = running.app.live.clock
         series = [
@@ -196,7 +198,9 @@ def main() -> int:
         acknowledge(given.acknowledge, given.idents)
         return 0
     if given.serve:
-        run(serve(given.serve, alerts=given.alerts, names=given.names))
+        configure_logs(level="info", environment="production")
+        with absent(UNWANTED):  # as `stewardmon run` does
+            run(serve(given.serve, alerts=given.alerts, names=given.names))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), alerts=given.alerts, names=given.names, acks=given.acks)

@@ -32,7 +32,7 @@ from stewardmon.probes import KINDS
 
 if TYPE_CHECKING:
     from stewardmon.app import App
-    from stewardmon.domain.series import SeriesStore
+    from stewardmon.engine.live import Live
 
 log = structlog.get_logger()
 
@@ -40,8 +40,10 @@ SWITCH_SECONDS: Final = 0.0001
 M_ARENA_MAX: Final = -8  # malloc.h
 COLLECT_AFTER: Final = 2_000  # new objects; Python's own 700 is a handful of asks
 NEVER: Final = 1_000_000  # collections of younger garbage before one of all that there is
-SPARE_EVERY: Final = 5.0  # seconds
-COLLECT_EVERY: Final = 60  # times as long
+SPARE_EVERY: Final = 1.0  # seconds
+SPARE_AFTER: Final = 1_000  # new series: with what hangs on them some 10 ms of looking through
+COLLECT_EVERY: Final = 300  # times as long
+LATE_AT_MOST: Final = 60  # times as long, for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None
         log.info("listening", url=running.url, version=__version__)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        sparing = loop.create_task(spare_collector(running.app.live.series), name="collector")
+        sparing = loop.create_task(spare_collector(running.app.live), name="collector")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         reloading: set[asyncio.Task[str]] = set()
@@ -154,26 +156,30 @@ async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None
         log.info("stopping")
 
 
-async def spare_collector(series: SeriesStore) -> None:
+async def spare_collector(live: Live) -> None:
     """Keep the garbage collector from what was loaded, and from the series that came since.
 
     They stay. Of 10,000 probes they are a million objects: by Python's own thresholds all of them
     are looked at every few seconds, for half a second each time (measured). Old garbage is looked
-    for when many series came, and every few minutes.
+    for when many series came, soon, so that each look is short, and every few minutes; not while
+    somebody answers a page, who would wait for it.
     """
     clock = SystemClock()
     gc.set_threshold(COLLECT_AFTER, 10, NEVER)
     spared = -1
-    rounds = 0
+    rounds = late = 0
     while True:
-        held = len(series)
-        if held > spared + spared // 8:
+        held = len(live.series)
+        grown = held > spared + min(spared // 8, SPARE_AFTER)
+        due = grown or rounds >= COLLECT_EVERY
+        if due and (late >= LATE_AT_MOST or not live.responder.turns.attended):
             gc.collect()
-            gc.freeze()
-            spared = held
-        elif rounds % COLLECT_EVERY == 0:
-            gc.collect()
+            if grown:
+                gc.freeze()
+                spared = held
+            rounds = late = 0
         rounds += 1
+        late += due
         await clock.sleep(SPARE_EVERY)
 
 

@@ -30,7 +30,8 @@ from stewardmon.ports import Saved
 log = structlog.get_logger()
 
 BATCH: Final = 96  # alerts a transaction
-SMALL_BATCH: Final = 24  # while people answer: an acknowledgement waits for no more than one
+NOTED: Final = 1_000  # alerts noted between two turns of the loop: a millisecond or two
+SMALL_BATCH: Final = 16  # while people answer: an acknowledgement waits for no more than one
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
 REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
 
@@ -110,7 +111,11 @@ class Responder:
         # Alerts of one rule side by side: each incident is in few transactions of a storm.
         queue = iter(sorted(changed, key=_rule_of))
         gone = tuple(alert.fingerprint for alert in forgotten)
-        self.muting.saw(changed, gone=gone)  # all at once: a symptom may come before its cause
+        self.muting.saw((), gone=gone)
+        for start in range(0, len(changed), NOTED):  # all first: a symptom may precede its cause
+            self.muting.saw(changed[start : start + NOTED])
+            if len(changed) > NOTED:
+                await self.turns.rest()
         bugs: list[Exception] = []
         while (batch := tuple(islice(queue, self._batch()))) or gone:
             bugs += await self._take_in_all(batch, gone, now=now)

@@ -49,6 +49,11 @@ class Turns:
             return self._answering > 0
         return asyncio.get_running_loop().time() - self._answered_at < LATELY
 
+    async def rest(self) -> None:
+        """Let other work have the loop for a moment."""
+        await asyncio.sleep(0)  # noqa: TID251 - no time passes
+        await self.after_people()
+
     async def after_people(self) -> None:
         """Return when no person is being served, or has been for too long to be waited for."""
         if self._answering:

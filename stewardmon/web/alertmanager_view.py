@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -37,6 +37,7 @@ class Quiet:
 
 
 _LOUD = Quiet()
+AT_ONCE: Final = 100  # alerts looked at between two turns of the loop: some milliseconds
 Shown = tuple[Alert, Route | None, Quiet]
 
 
@@ -95,11 +96,16 @@ def _yes(request: Request, name: str) -> bool:
     return text in _YES
 
 
-def shown(live: Live, wanted: Wanted) -> Iterator[Shown]:
-    """Return the firing alerts that are wanted, with their route and what mutes them."""
+async def shown(live: Live, wanted: Wanted) -> AsyncIterator[Shown]:
+    """Return the firing alerts that are wanted, with their route and what mutes them.
+
+    Of thousands, with turns for others in between: also for what is done with each of them.
+    """
     now = live.clock.now()
     routes = live.responder.book.routes
-    for alert in tuple(live.responder.firing.values()):
+    for place, alert in enumerate(tuple(live.responder.firing.values()), 1):
+        if not place % AT_ONCE:
+            await live.clock.sleep(0)
         route = route_for(alert.labels, routes)
         mute = live.responder.why_muted(alert, now=now)
         quiet = _LOUD if mute is None else _quiet(live, alert, mute, now)
@@ -204,4 +210,6 @@ def order(silence: Silence, *, now: datetime) -> tuple[int, float]:
 
 def rfc3339(at: datetime) -> str:
     """Return a time as the API writes it: UTC, milliseconds, Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
