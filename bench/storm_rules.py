@@ -18,14 +18,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
 
+from bench.acks import BOUND, TOKEN, acknowledging, at_99, said
 from bench.processes import wait_for
-from bench.storm import TOKEN, Pager
+from bench.storm import Pager
 from stewardmon.cli.run import UNWANTED, absent
 from stewardmon.clock import milliseconds
 from stewardmon.config import Runtime, load
@@ -34,9 +33,7 @@ from stewardmon.process import Running, daemon, run, spare_collector
 from stewardmon.settings import Secret
 from stewardmon.telemetry import configure_logs
 
-BOUND = 0.020  # seconds
 READ_EVERY = 1.0  # seconds
-PAUSE = 0.02  # seconds between two acknowledgements
 AT_ONCE = 20  # readings between two looks at the loop: what an outcome of a probe leaves
 
 PROBES = "probes: [{name: self, kind: tcp, job: self, address: '127.0.0.1:9', interval: 1h}]\n"
@@ -115,52 +112,17 @@ def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:
             known = client.get("/api/incidents?limit=1000").json()["incidents"]
             idents = [one["id"] for one in known if one["title"].startswith("Ack")]
             time.sleep(3)  # until their pages are out
-            with _acknowledging(url, idents) as person:
-                assert person.stdout is not None
-                person.stdout.readline()  # the first one: what is loaded on first use is no storm
+            with acknowledging(url, idents) as person:
                 (folder / "go").touch()
                 began = time.monotonic()
                 wait_for(lambda: len(pager.groups) >= names + acks, "every name is paged")
                 fired = time.monotonic() - began
-                person.terminate()
-                took = [float(line) for line in person.communicate()[0].split()]
+                took = person.took()
             # A name is paged with the first of its alerts: the last ones are still being written.
             wait_for(lambda: _firing(client) == alerts + acks, "every alert fires")
             firing = _firing(client) - acks
     pager.close()
-    return Fired(acks=sorted(took), alerts=firing, seconds=fired)
-
-
-@contextmanager
-def _acknowledging(url: str, idents: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """Let a process of its own acknowledge: one that also receives pages would wait for itself."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.storm_rules", f"--acknowledge={url}", *idents],
-        cwd=Path(__file__).parents[1],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def acknowledge(url: str, idents: Sequence[str]) -> None:
-    """Acknowledge one incident after the other over one connection; print what each took, in s."""
-    server = HTTPConnection(url.removeprefix("http://"))
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    for ident in idents:
-        started = time.perf_counter()
-        server.request("POST", f"/api/incidents/{ident}/ack", b'{"by": "bench"}', headers)
-        answer = server.getresponse()
-        answer.read()
-        took = time.perf_counter() - started
-        if answer.status != HTTPStatus.OK:
-            sys.exit(f"an acknowledgement was answered {answer.status}")
-        print(took, flush=True)
-        time.sleep(PAUSE)
+    return Fired(acks=took, alerts=firing, seconds=fired)
 
 
 def _firing(client: httpx.Client) -> int:
@@ -191,12 +153,7 @@ def main() -> int:
     parser.add_argument("--names", type=int, default=50)
     parser.add_argument("--acks", type=int, default=300)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--acknowledge", help=argparse.SUPPRESS)
-    parser.add_argument("idents", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.acknowledge:
-        acknowledge(given.acknowledge, given.idents)
-        return 0
     if given.serve:
         configure_logs(level="info", environment="production")
         with absent(UNWANTED):  # as `stewardmon run` does
@@ -204,14 +161,11 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), alerts=given.alerts, names=given.names, acks=given.acks)
-    p99 = found.acks[int(len(found.acks) * 0.99)]
     print(
         f"{found.alerts} alerts fired from {given.names} rules in {found.seconds:.1f} s; "
-        f"acknowledgements meanwhile: {len(found.acks)}, "
-        f"p50 {found.acks[len(found.acks) // 2] * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms "
-        f"(bound: {BOUND * 1e3:.0f} ms)"
+        + said(found.acks)
     )
-    return 0 if p99 < BOUND else 1
+    return 0 if at_99(found.acks) < BOUND else 1
 
 
 if __name__ == "__main__":
