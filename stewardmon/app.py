@@ -51,6 +51,7 @@ from stewardmon.engine.selfwatch import SelfWatch, own_rules
 from stewardmon.engine.silences import Silences
 from stewardmon.engine.supervise import Supervisor
 from stewardmon.engine.tasks import Tasks
+from stewardmon.engine.turns import Turns
 from stewardmon.engine.watch import Observations, Target, Watch
 from stewardmon.errors import StewardmonError
 from stewardmon.ports import Channel, Clock, Context, History, Kind, Probe, Store
@@ -97,7 +98,8 @@ class App:
         self._supervisor = Supervisor(clock, bug=telemetry.report_bug)
         beat = self._supervisor.beat
         self._series = SeriesStore()
-        self._recorder = Recorder(parts.history, clock, beat=beat("history"))
+        turns = Turns()
+        self._recorder = Recorder(parts.history, clock, beat=beat("history"), turns=turns)
         self._tape = Tape(self._series, self._recorder)
         self._observations = Observations(self._tape)
         self._ledger = Ledger(parts.store)
@@ -107,6 +109,7 @@ class App:
             book=book(config),
             muting=self._mutes,
             external_url=parts.external_url,
+            turns=turns,
         )
         self._silences = Silences(self._ledger, self._responder, self._mutes)
         self._rota = Rota(self._ledger, self._responder)
@@ -153,7 +156,7 @@ class App:
             report=self._report,
             beat=beat("evaluate"),
             primed=self._is_primed,
-            after_people=self._responder.turns.after_people,
+            after_people=turns.after_people,
         )
         self._delivering = Delivering(
             ledger=self._ledger,

@@ -14,6 +14,7 @@ from stewardmon import metrics
 from stewardmon.clock import milliseconds
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.series import STALE, SeriesStore
+from stewardmon.engine.turns import Turns
 from stewardmon.errors import StoreError
 from stewardmon.ports import Clock, History, Points
 
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 FLUSH_EVERY: Final = 5.0  # seconds of samples that a crash may cost
 PENDING_LIMIT: Final = 500_000  # samples kept while the history cannot be written
 WRITTEN_AT_ONCE: Final = 20_000  # samples
+LITTLE_AT_ONCE: Final = 1_000  # while people answer: some 10 ms in which they share the processor
 PRUNE_EVERY: Final = timedelta(hours=1)
 
 
@@ -53,8 +55,14 @@ class Recorder:
     """Buffers samples and writes them in batches; a failing disk costs only history."""
 
     def __init__(
-        self, history: History, clock: Clock, *, beat: Callable[[], None] = lambda: None
+        self,
+        history: History,
+        clock: Clock,
+        *,
+        beat: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
     ) -> None:
+        self._turns = turns or Turns()
         self._history = history
         self._clock = clock
         self._beat = beat
@@ -99,8 +107,9 @@ class Recorder:
         """Write what has come; what cannot be written is tried again with the next."""
         left = len(self._pending.values)
         while left > 0:
-            part = self._pending.taken(WRITTEN_AT_ONCE)
-            left -= WRITTEN_AT_ONCE
+            await self._turns.after_people()
+            part = self._pending.taken(LITTLE_AT_ONCE if self._turns.attended else WRITTEN_AT_ONCE)
+            left -= len(part.values)
             try:
                 await self._history.write(part.points())
             except StoreError as error:

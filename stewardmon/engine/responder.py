@@ -79,6 +79,7 @@ class Responder:
         muting: Muting | None = None,
         facts: FindFacts = no_facts,
         external_url: str = "",
+        turns: Turns | None = None,
     ) -> None:
         self.ledger = ledger
         self.book = book
@@ -93,7 +94,7 @@ class Responder:
         self._newest: dict[str, str] = {}
         self._home: dict[str, str] = {}
         self._last: dict[str, tuple[Alert, ...]] = {}
-        self.turns = Turns()
+        self.turns = turns or Turns()
 
     def restore(self, saved: Saved) -> None:
         """Go on where a former process stopped."""

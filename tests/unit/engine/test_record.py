@@ -9,6 +9,7 @@ import pytest
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.engine import record
 from stewardmon.engine.record import Recorder
+from stewardmon.engine.turns import Turns
 from stewardmon.errors import StoreError
 from stewardmon.ports import Points
 from stewardmon.stores.memory import MemoryHistory
@@ -50,6 +51,18 @@ async def test_much_is_written_in_pieces(monkeypatch: pytest.MonkeyPatch) -> Non
         (UP, [(at, 1.0) for at in range(5)]),
         (DOWN, [(at, 0.0) for at in range(5)]),
     ]
+
+
+async def test_little_is_written_at_once_while_people_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(record, "LITTLE_AT_ONCE", 3)
+    turns, disk = Turns(), Disk()
+    recorder = Recorder(disk, VirtualClock(), turns=turns)
+    async with turns.turn(person=True):
+        recorder.take_all([UP, DOWN, UP, DOWN], 1, [1.0] * 4)
+    await recorder.flush()
+    assert disk.sizes == [3, 1]
 
 
 async def test_what_could_not_be_written_goes_before_what_came_later() -> None:
