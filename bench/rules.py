@@ -24,7 +24,7 @@ from bench.processes import MissingError
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, RuleGroup
 from stewardmon.domain.series import Series, SeriesStore
-from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine.evaluator import Evaluator
 from stewardmon.engine.running import prepare
 from stewardmon.promql import Engine, Plan, plan
 

@@ -30,7 +30,8 @@ from stewardmon.engine.deploys import Deploys
 from stewardmon.engine.drills import Drills
 from stewardmon.engine.early import Early
 from stewardmon.engine.escalate import Escalating
-from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.evaluate import Evaluating
+from stewardmon.engine.evaluator import Evaluated, Evaluator
 from stewardmon.engine.evidence import Gatherer
 from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder

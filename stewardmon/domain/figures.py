@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from statistics import median
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from stewardmon.domain.course import Course, quantile
 from stewardmon.domain.display import format_since
@@ -44,8 +45,13 @@ LISTED: Final = 20  # incidents named one by one
 _DAY: Final = 86_400
 
 
-def sections(now: Span, before: Span, *, overdue: Sequence[str]) -> tuple[Section, ...]:
-    """Return the whole report: every section, with what is not known said to be so."""
+def sections(
+    now: Span, before: Span, *, overdue: Sequence[str], zone: ZoneInfo
+) -> tuple[Section, ...]:
+    """Return the whole report: every section, with what is not known said to be so.
+
+    `zone` is the one in which its reader's clock runs.
+    """
     return (
         Section(title="Availability and errors", rows=_availability(now, before)),
         Section(title="Response times", rows=_times(now, before)),
@@ -54,7 +60,7 @@ def sections(now: Span, before: Span, *, overdue: Sequence[str]) -> tuple[Sectio
         Section(title="Security", rows=_security(now, before)),
         Section(title="Backups", rows=_backups(now, before)),
         Section(title="Capacity", rows=_capacity(now)),
-        Section(title="Incidents", rows=_incidents(now, before)),
+        Section(title="Incidents", rows=_incidents(now, before, zone)),
         Section(title="Pages by person", rows=_pages(now, before)),
         Section(title="Maintenance tasks", rows=_tasks(overdue)),
     )
@@ -219,7 +225,7 @@ def _days_to_full(name: str, size: float | None, slope: float | None, limit: flo
     return Row(name=title, value=(limit - size) / slope / _DAY)
 
 
-def _incidents(now: Span, before: Span) -> tuple[Row, ...]:
+def _incidents(now: Span, before: Span, zone: ZoneInfo) -> tuple[Row, ...]:
     def seconds(of: Callable[[Incident], datetime | None]) -> Callable[[Span], float | None]:
         def middle(span: Span) -> float | None:
             ends = ((of(one), one.opened_at) for one in span.incidents)
@@ -237,7 +243,10 @@ def _incidents(now: Span, before: Span) -> tuple[Row, ...]:
         _compared("nobody answered", now, before, _unanswered),
     ]
     rows += [
-        Row(name=f"{one.opened_at:%d %b %H:%M}", words=f"{one.title}: {_course(one)}")
+        Row(
+            name=f"{one.opened_at.astimezone(zone):%d %b %H:%M}",
+            words=f"{one.title}: {_course(one)}",
+        )
         for one in sorted(now.incidents, key=lambda one: one.opened_at)[:LISTED]
     ]
     if len(now.incidents) > LISTED:

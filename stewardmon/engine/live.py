@@ -10,7 +10,7 @@ from typing import Any
 from stewardmon.domain.series import SeriesStore
 from stewardmon.engine.deploys import Deploys
 from stewardmon.engine.drills import Drills
-from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine.evaluator import Evaluator
 from stewardmon.engine.external import External
 from stewardmon.engine.heartbeats import Heartbeats
 from stewardmon.engine.ledger import Ledger

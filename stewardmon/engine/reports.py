@@ -86,7 +86,7 @@ class Reporter:
                 courses[metric] = await self._courses(metric, begins, ends)
                 progress(number * len(METRICS) + place + 1, pieces)
             spans.append(await self._span(begins, ends, courses))
-        made = await asyncio.to_thread(sections, *spans, overdue=self._overdue(end))
+        made = await asyncio.to_thread(sections, *spans, overdue=self._overdue(end), zone=zone)
         return Report(kind=kind, start=start, end=end, zone=zone.key, sections=made)
 
     async def _courses(self, metric: str, start: datetime, end: datetime) -> dict[Labels, Course]:

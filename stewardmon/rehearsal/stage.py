@@ -18,7 +18,7 @@ from stewardmon.domain.maintenance import Maintenance
 from stewardmon.domain.notification import Delivery
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine.evaluator import Evaluator
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.mutes import MuteRules, Mutes

@@ -198,13 +198,16 @@ class Sql:
         """  # noqa: S608
         return {person: tuple(counts) for person, *counts in self.all(query, weeks_back)}
 
-    def listed(self) -> list[tuple[str, str, str]]:
-        """Return the first twenty incidents: their title, who acknowledged, whether it is over."""
+    def listed(self) -> list[tuple[datetime, tuple[str, str, str]]]:
+        """Return the first twenty incidents: when, their title, who acknowledged, whether over."""
         who = self.field.format("body", "acknowledged_by")
         return [
-            (title, "nobody acknowledged it" if not who else f"acknowledged by {who} after", ends)
-            for title, who, ends in self.all(
-                f"""SELECT title, {who}, CASE WHEN resolved_at IS NULL THEN 'still open'
+            (
+                datetime.fromtimestamp(at // 1_000_000, BERLIN),
+                (title, f"acknowledged by {who} after" if who else "nobody acknowledged it", ends),
+            )
+            for at, title, who, ends in self.all(
+                f"""SELECT opened_at, title, {who}, CASE WHEN resolved_at IS NULL THEN 'still open'
                     ELSE 'over after' END FROM ({self.mine}) AS mine ORDER BY opened_at LIMIT 20
                 """,  # noqa: S608
                 0,
@@ -247,7 +250,8 @@ async def test_incidents_and_pages_are_what_sql_counts_in_the_state(
 
         listed = section(report, "Incidents")[4:]
         assert listed[-1].words == f"and {now['incidents'] - 20:.0f} more"
-        for row, words in zip(listed[:-1], sql.listed(), strict=True):
+        for row, (at, words) in zip(listed[:-1], sql.listed(), strict=True):
+            assert row.name == f"{at:%d %b %H:%M}"  # by the clock of whoever reads it
             assert all(one in row.words for one in words), row
 
 

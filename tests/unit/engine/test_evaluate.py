@@ -14,7 +14,8 @@ from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore, is_stale
 from stewardmon.engine import evaluate
-from stewardmon.engine.evaluate import Evaluated, Evaluating, Evaluator
+from stewardmon.engine.evaluate import Evaluating
+from stewardmon.engine.evaluator import Evaluated, Evaluator
 from stewardmon.engine.pace import FILLING_AT_MOST_MS, Pace
 from stewardmon.engine.running import carry_over, prepare, reaches
 from tests.support.virtual import VirtualClock

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore
-from stewardmon.engine import evaluate
-from stewardmon.engine.evaluate import Evaluator
+from stewardmon.engine import evaluator
+from stewardmon.engine.evaluator import Evaluator
 from stewardmon.engine.running import is_mute, prepare
 
 MINUTE = 60_000
@@ -76,7 +76,7 @@ def told(samples: Samples) -> list[object]:
 def test_leaving_out_changes_nothing(samples: Samples) -> None:
     left_out = told(samples)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(evaluate, "is_mute", lambda *_: False)
+        patched.setattr(evaluator, "is_mute", lambda *_: False)
         assert told(samples) == left_out
 
 
