@@ -1,8 +1,9 @@
 """Series and the head that holds them: what is known of the recent past, in memory.
 
-A series keeps two columns, times (milliseconds) and values, in time order. The head indexes
-series by label, so that a selector touches only what can match. Both are bounded: by age (as far
-back as any loaded rule looks at the metric) and by count.
+A series keeps two columns, times (milliseconds) and values, in time order. Series that are always
+written together, a probe's, share the first one. The head indexes series by label, so that a
+selector touches only what can match. Both are bounded: by age (as far back as any loaded rule looks
+at the metric) and by count.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ STALE_BITS: Final = 0x7FF0000000000002
 
 STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
 _STALE_BYTES: Final = struct.pack("<Q", STALE_BITS)
-_TRIM_AT_LEAST: Final = 16
+_TRIM_AT_LEAST: Final = 8
 """Columns are cut in steps, because cutting the front of an array moves the rest."""
 
 _TRIMMED_AT_ONCE: Final = 2000
@@ -51,10 +52,11 @@ class Series:
     long as it is held, which is how rolling windows keep their place across a cut.
     """
 
-    __slots__ = ("base", "dropped", "labels", "times", "values")
+    __slots__ = ("base", "beat", "dropped", "labels", "times", "values")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
+        self.beat: Beat | None = None
         self.times: array[int] = array("q")
         self.values: array[float] = array("d")
         self.base = 0
@@ -65,6 +67,7 @@ class Series:
 
     def append(self, at_ms: int, value: float) -> bool:
         """Add a reading; one that is not newer than the last is dropped and counted."""
+        self.leave()
         times = self.times
         if times and at_ms <= times[-1]:
             self.dropped += 1
@@ -75,6 +78,7 @@ class Series:
 
     def extend(self, times: array[int], values: array[float]) -> None:
         """Add readings in order of time; those that are not newer than the last are dropped."""
+        self.leave()
         if not self.times or (len(times) and times[0] > self.times[-1]):
             self.times.extend(times)
             self.values.extend(values)
@@ -84,6 +88,7 @@ class Series:
 
     def prepend(self, points: Sequence[tuple[int, float]]) -> int:
         """Put readings (ascending) before those held; return how many are older and were taken."""
+        self.leave()
         first = self.times[0] if self.times else None
         older = [point for point in points if first is None or point[0] < first]
         self.times[:0] = array("q", (at_ms for at_ms, _ in older))
@@ -92,17 +97,50 @@ class Series:
         return len(older)
 
     def trim(self, before_ms: int) -> int:
-        """Forget the readings at or before the instant; return how many went."""
+        """Forget the readings at or before the instant, those of its beat too; say how many."""
         gone = bisect_right(self.times, before_ms)
-        if gone:
-            del self.times[:gone]
-            del self.values[:gone]
-            self.base += gone
-        return gone
+        if not gone:
+            return 0
+        del self.times[:gone]
+        members = (self,) if self.beat is None else self.beat.members
+        for one in members:
+            del one.values[:gone]
+            one.base += gone
+        return gone * len(members)
+
+    def leave(self) -> None:
+        """Have times of its own from now on."""
+        if self.beat is not None:
+            self.beat.members.remove(self)
+            self.beat = None
+            self.times = self.times[:]
 
     def last(self) -> Sample | None:
         """Return the newest reading, None where there is none."""
         return Sample(self.times[-1], self.values[-1]) if self.times else None
+
+
+class Beat:
+    """Series with one column of times: half of what they take, for they are many and alike.
+
+    `labelled` is the list with which they are written, and by which they are known to be together
+    still; `held_ms` for how long all of them are kept.
+    """
+
+    __slots__ = ("held_ms", "labelled", "members")
+
+    def __init__(self, members: list[Series], labelled: Sequence[Labels], *, held_ms: int) -> None:
+        self.members = members
+        self.labelled = labelled
+        self.held_ms = held_ms
+        for one in members:
+            one.beat = self
+            one.times = members[0].times
+
+    def part(self) -> None:
+        """Give each its own times."""
+        for one in self.members[:]:
+            one.leave()
 
 
 class SeriesStore:
@@ -184,18 +222,38 @@ class SeriesStore:
 
     def append_all(self, labelled: Sequence[Labels], at_ms: int, values: Sequence[float]) -> None:
         """Add a reading of one instant to each of many series."""
+        if len(labelled) != len(values):
+            raise ValueError(f"{len(labelled)} series and {len(values)} values")
         known = self._series
         for labels, value in zip(labelled, values, strict=True):
-            series = known.get(labels)
-            if series is None:
-                self.append(labels, at_ms, value)
-                continue
+            series = known.get(labels) or self._add(labels)
+            beat = series.beat
+            if beat is not None and beat.labelled is not labelled:
+                beat.part()
+                beat = None
             times = series.times
-            if times and at_ms <= times[-1]:
-                series.dropped += 1
-                continue
-            times.append(at_ms)
+            if beat is None or len(times) == len(series.values):  # the first of its beat
+                if times and at_ms <= times[-1]:
+                    series.dropped += 1
+                    continue
+                times.append(at_ms)
             series.values.append(value)
+
+    def bind(self, labelled: Sequence[Labels]) -> None:
+        """Let series share their times where these are equal: `append_all` gets this very list.
+
+        As soon as one of them is written otherwise, it goes its own way again.
+        """
+        alike: dict[tuple[int, bytes], list[Series]] = {}
+        for labels in dict.fromkeys(labelled):
+            series = self._series.get(labels)
+            if series is not None:
+                series.leave()
+                place = self.held_ms(labels.value(NAME)), series.times.tobytes()
+                alike.setdefault(place, []).append(series)
+        for (held_ms, _), members in alike.items():
+            if len(members) > 1:
+                Beat(members, labelled, held_ms=held_ms)
 
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """End the series: from this instant on, selectors no longer see it."""
@@ -230,6 +288,8 @@ class SeriesStore:
                 if not times or times[-1] <= before:
                     ended.append(series)
                 elif times[0] <= before and _worth_cutting(times, before):
+                    if series.beat is not None and not self._kept_alike(series.beat):
+                        series.beat.part()
                     gone += series.trim(before)
                 if not count % _TRIMMED_AT_ONCE:
                     yield gone
@@ -257,6 +317,10 @@ class SeriesStore:
         self._changed(labels)
         return series
 
+    def _kept_alike(self, beat: Beat) -> bool:
+        """Say whether all are still kept equally long: what looks back may have changed."""
+        return all(self.held_ms(one.labels.value(NAME)) == beat.held_ms for one in beat.members)
+
     def _by_name(self) -> Iterator[tuple[str, Sequence[Series]]]:
         """Yield the series of each metric as they stand when its turn comes."""
         names = self._index.get(NAME, {})
@@ -279,6 +343,7 @@ class SeriesStore:
                 del self._index[name]
         for series in ended:
             self._dropped += series.dropped
+            series.leave()
             del self._series[series.labels]
             self._changed(series.labels)
         return sum(len(series.times) for series in ended)

@@ -46,6 +46,10 @@ class Tape:
         if self._recorder is not None:
             self._recorder.take_all(labelled, at_ms, values)
 
+    def bind(self, labelled: Sequence[Labels]) -> None:
+        """Say that `append_all` will get this very list again and again."""
+        self._series.bind(labelled)
+
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """End a series at an instant."""
         self.append(labels, at_ms, STALE)

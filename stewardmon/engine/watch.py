@@ -59,7 +59,8 @@ class Observations:
         samples = _samples(outcome)
         keys = tuple((name, *extra.items()) if extra else name for name, _, extra in samples)
         before = self._shown.get(spec.name)
-        if before is not None and before.keys == keys and before.spec is spec:
+        same = before is not None and before.keys == keys and before.spec is spec
+        if before is not None and same:
             labelled = before.labelled  # what nearly every outcome does: the same series again
         else:
             labelled = self._labelled(spec, samples)
@@ -68,6 +69,8 @@ class Observations:
                     self._tape.mark_stale(labels, at_ms)
             self._shown[spec.name] = _Shape(spec=spec, keys=self._same(keys), labelled=labelled)
         self._tape.append_all(labelled, at_ms, [value for _, value, _ in samples])
+        if not same:
+            self._tape.bind(labelled)
         seen = Seen(spec=spec, outcome=outcome, at=at)
         self.latest[spec.name] = seen
         for listen in self.listeners:
