@@ -22,7 +22,7 @@ STALE_BITS: Final = 0x7FF0000000000002
 
 STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
 _STALE_BYTES: Final = struct.pack("<Q", STALE_BITS)
-_TRIM_AT_LEAST: Final = 8
+_TRIM_AT_LEAST: Final = 4
 """Columns are cut in steps, because cutting the front of an array moves the rest."""
 
 _TRIMMED_AT_ONCE: Final = 2000

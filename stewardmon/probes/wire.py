@@ -30,6 +30,7 @@ class Wire(asyncio.Protocol):
         self, progress: Progress, *, where: str, bodiless: bool = False, limit: int = BODY_LIMIT
     ) -> None:
         self.status = 0
+        self.version = ""  # of HTTP, such as 1.1
         self.headers: list[tuple[bytes, bytes]] = []
         self.size = 0
         self.too_large = False
@@ -37,7 +38,8 @@ class Wire(asyncio.Protocol):
         self._where = where
         self._bodiless = bodiless
         self._limit = limit
-        self._parser = httptools.HttpResponseParser(self)
+        # It knows us, too: let go of at the end, so that no garbage collector has to find both.
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._stage = _WAITING
         self._received = 0
         self._chunks: deque[bytes] = deque()
@@ -45,11 +47,6 @@ class Wire(asyncio.Protocol):
         self._failure: Failure | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sender: asyncio.Transport | None = None
-
-    @property
-    def version(self) -> str:
-        """Return the answer's HTTP version, such as 1.1."""
-        return str(self._parser.get_http_version())
 
     # What the reader awaits.
 
@@ -81,8 +78,10 @@ class Wire(asyncio.Protocol):
         self._sender = sender
 
     async def _news(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        known = self._failure
+        if known is not None:
+            # Another one like it: what is raised knows its frames, and with them us.
+            raise Failure(known.reason, known.detail, state=known.state)
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
@@ -94,13 +93,14 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what comes after the end of the answer is nobody's."""
-        if self._stage == _DONE or self._failure is not None:
+        parser = self._parser
+        if parser is None or self._stage == _DONE or self._failure is not None:
             return
         if not self._received:
             self._progress.enter("transfer")
         self._received += len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._finish()
         except httptools.HttpParserError:
@@ -111,6 +111,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take the end of the connection: the end of the body where nothing announced another."""
+        self._parser = None
         if self._stage == _DONE or self._failure is not None:
             return
         if isinstance(error, OSError):
@@ -133,7 +134,11 @@ class Wire(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Take the head of the final answer; informational ones (1xx) only announce it."""
-        self.status = self._parser.get_status_code()
+        parser = self._parser
+        if parser is None:
+            return
+        self.status = parser.get_status_code()
+        self.version = str(parser.get_http_version())
         if self.status < 200 and self.status != 101:
             self.headers.clear()
             return

@@ -26,7 +26,7 @@ LATE_MS: Final = 60_000
 AT_ONCE: Final = 50_000
 """Samples in one write from which they go to chunks directly: somebody fills in the past."""
 
-MOST_HELD: Final = 500_000
+MOST_HELD: Final = 200_000
 """Samples in the tail from which it is sorted before the hour is over: reads go through it."""
 
 SLOT: Final = 256
@@ -104,8 +104,9 @@ class Tape:
         for batch in _batches(gone):
             for slot, part in batch.slots(SLOT):
                 parts[slot].append(part)
-        sorted_in = sorted(parts.items())
-        _put_tail.run(connection, [_row(Batch.together(some), slot) for slot, some in sorted_in])
+        # Each is let go as soon as it is packed: together they are many megabytes.
+        rows = [_row(Batch.together(parts.pop(slot)), slot) for slot in sorted(parts)]
+        _put_tail.run(connection, rows)
 
     def _seal(self, connection: Connection, slot: int, closed_ms: int) -> None:
         """Move what a slot has that is older than `closed_ms` into chunks."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import zlib
 
 import pytest
 
+from stewardmon.clock import SystemClock
 from stewardmon.domain.outcome import Outcome, Reason, State
+from stewardmon.probes.wire import Wire
 from tests.support.probing import asked, measured
 from tests.support.servers import (
     Authority,
@@ -310,3 +313,23 @@ class TestTls:
         async with serving(hangs_up) as server:
             outcome = await asked("http", url=f"https://127.0.0.1:{server.port}/")
         assert (outcome.state, outcome.reason) == (State.DOWN, Reason.RESET)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "timeout"),
+    [(sends(answer(body=b"hello")), 5.0), (hangs_up, 5.0), (garbage, 5.0), (hangs, 0.2)],
+    ids=["answers", "hangs-up", "garbage", "hangs"],
+)
+async def test_an_ask_leaves_nothing_for_the_garbage_collector(
+    behaviour: Behaviour, timeout: float
+) -> None:
+    """Thousands a second would give it much to do, and what is young stays for minutes."""
+    gc.collect()
+    gc.disable()
+    try:
+        await ask_of(behaviour, timeout=timeout)
+        for _ in range(3):
+            await SystemClock().sleep(0)  # until the connection is told to be lost
+        assert [one for one in gc.get_objects() if isinstance(one, Wire)] == []
+    finally:
+        gc.enable()
