@@ -26,7 +26,7 @@ LATE_MS: Final = 60_000
 AT_ONCE: Final = 50_000
 """Samples in one write from which they go to chunks directly: somebody fills in the past."""
 
-MOST_HELD: Final = 200_000
+MOST_HELD: Final = 500_000
 """Samples in the tail from which it is sorted before the hour is over: reads go through it."""
 
 SLOT: Final = 256
