@@ -37,3 +37,5 @@ async def platform(running: Platform) -> AsyncIterator[Platform]:
     for file in running.log_dir.iterdir():  # it tells of what other tests broke
         file.unlink()
     running.logs.make()
+    async with await running.database.admin() as admin:  # as its database does
+        await admin.execute("SELECT pg_stat_statements_reset()")
