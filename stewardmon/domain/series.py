@@ -52,11 +52,11 @@ class Series:
     long as it is held, which is how rolling windows keep their place across a cut.
     """
 
-    __slots__ = ("base", "beat", "dropped", "labels", "times", "values")
+    __slots__ = ("base", "dropped", "labels", "shared", "times", "values")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
-        self.beat: Beat | None = None
+        self.shared: SharedTimes | None = None
         self.times: array[int] = array("q")
         self.values: array[float] = array("d")
         self.base = 0
@@ -97,12 +97,12 @@ class Series:
         return len(older)
 
     def trim(self, before_ms: int) -> int:
-        """Forget the readings at or before the instant, those of its beat too; say how many."""
+        """Forget readings up to an instant, also of those that share its times; return how many."""
         gone = bisect_right(self.times, before_ms)
         if not gone:
             return 0
         del self.times[:gone]
-        members = (self,) if self.beat is None else self.beat.members
+        members = (self,) if self.shared is None else self.shared.members
         for one in members:
             del one.values[:gone]
             one.base += gone
@@ -110,9 +110,9 @@ class Series:
 
     def leave(self) -> None:
         """Have times of its own from now on."""
-        if self.beat is not None:
-            self.beat.members.remove(self)
-            self.beat = None
+        if self.shared is not None:
+            self.shared.members.remove(self)
+            self.shared = None
             self.times = self.times[:]
 
     def last(self) -> Sample | None:
@@ -120,7 +120,7 @@ class Series:
         return Sample(self.times[-1], self.values[-1]) if self.times else None
 
 
-class Beat:
+class SharedTimes:
     """Series with one column of times: half of what they take, for they are many and alike.
 
     `labelled` is the list with which they are written, and by which they are known to be together
@@ -134,10 +134,10 @@ class Beat:
         self.labelled = labelled
         self.held_ms = held_ms
         for one in members:
-            one.beat = self
+            one.shared = self
             one.times = members[0].times
 
-    def part(self) -> None:
+    def dissolve(self) -> None:
         """Give each its own times."""
         for one in self.members[:]:
             one.leave()
@@ -227,12 +227,12 @@ class SeriesStore:
         known = self._series
         for labels, value in zip(labelled, values, strict=True):
             series = known.get(labels) or self._add(labels)
-            beat = series.beat
-            if beat is not None and beat.labelled is not labelled:
-                beat.part()
-                beat = None
+            shared = series.shared
+            if shared is not None and shared.labelled is not labelled:
+                shared.dissolve()
+                shared = None
             times = series.times
-            if beat is None or len(times) == len(series.values):  # the first of its beat
+            if shared is None or len(times) == len(series.values):  # the first of them
                 if times and at_ms <= times[-1]:
                     series.dropped += 1
                     continue
@@ -253,7 +253,7 @@ class SeriesStore:
                 alike.setdefault(place, []).append(series)
         for (held_ms, _), members in alike.items():
             if len(members) > 1:
-                Beat(members, labelled, held_ms=held_ms)
+                SharedTimes(members, labelled, held_ms=held_ms)
 
     def mark_stale(self, labels: Labels, at_ms: int) -> None:
         """End the series: from this instant on, selectors no longer see it."""
@@ -288,8 +288,8 @@ class SeriesStore:
                 if not times or times[-1] <= before:
                     ended.append(series)
                 elif times[0] <= before and _worth_cutting(times, before):
-                    if series.beat is not None and not self._kept_alike(series.beat):
-                        series.beat.part()
+                    if series.shared is not None and not self._kept_alike(series.shared):
+                        series.shared.dissolve()
                     gone += series.trim(before)
                 if not count % _TRIMMED_AT_ONCE:
                     yield gone
@@ -317,9 +317,9 @@ class SeriesStore:
         self._changed(labels)
         return series
 
-    def _kept_alike(self, beat: Beat) -> bool:
+    def _kept_alike(self, shared: SharedTimes) -> bool:
         """Say whether all are still kept equally long: what looks back may have changed."""
-        return all(self.held_ms(one.labels.value(NAME)) == beat.held_ms for one in beat.members)
+        return all(self.held_ms(one.labels.value(NAME)) == shared.held_ms for one in shared.members)
 
     def _by_name(self) -> Iterator[tuple[str, Sequence[Series]]]:
         """Yield the series of each metric as they stand when its turn comes."""

@@ -46,7 +46,7 @@ class Turns:
     def attended(self) -> bool:
         """Whether a person is being served, or was lately: then more is to be expected soon."""
         if self._answering or self._answered_at is None:
-            return self._answering > 0
+            return bool(self._answering)
         return asyncio.get_running_loop().time() - self._answered_at < LATELY
 
     async def rest(self) -> None:

@@ -58,18 +58,18 @@ class Observations:
         at_ms = milliseconds(at)
         samples = _samples(outcome)
         keys = tuple((name, *extra.items()) if extra else name for name, _, extra in samples)
+        values = [value for _, value, _ in samples]
         before = self._shown.get(spec.name)
-        same = before is not None and before.keys == keys and before.spec is spec
-        if before is not None and same:
-            labelled = before.labelled  # what nearly every outcome does: the same series again
+        if before is not None and before.keys == keys and before.spec is spec:
+            # What nearly every outcome does: the same series again.
+            self._tape.append_all(before.labelled, at_ms, values)
         else:
             labelled = self._labelled(spec, samples)
             if before is not None:
                 for labels in set(before.labelled).difference(labelled):
                     self._tape.mark_stale(labels, at_ms)
             self._shown[spec.name] = _Shape(spec=spec, keys=self._same(keys), labelled=labelled)
-        self._tape.append_all(labelled, at_ms, [value for _, value, _ in samples])
-        if not same:
+            self._tape.append_all(labelled, at_ms, values)
             self._tape.bind(labelled)
         seen = Seen(spec=spec, outcome=outcome, at=at)
         self.latest[spec.name] = seen

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
 from stewardmon.domain.incident import Incident, only_joined
 from stewardmon.stores import outbox, rows
-from stewardmon.stores.bulk import Insert, drop, upsert
+from stewardmon.stores.bulk import Insert, drop, marks, slices, upsert
 from stewardmon.stores.codec import encode, encode_record
 from stewardmon.stores.dialect import Connection
 
@@ -38,7 +38,7 @@ class Writes:
 
     def apply(self, connection: Connection, change: Change) -> None:
         """Write the whole change within the running transaction."""
-        drop(connection, "alert", "fingerprint", change.forgotten)
+        _forget(connection, change.forgotten)
         alerts = {alert.fingerprint: alert for alert in change.alerts}
         _put_alerts.run(connection, [rows.alert_row(alert) for alert in alerts.values()])
         newest = {incident.id: incident for incident in change.incidents}.values()
@@ -65,21 +65,29 @@ class Writes:
             if before is None:
                 drop(connection, "member", "incident", [ident])
                 before = _NONE
-            gone = before.keys() - now.keys() if only_joined(before, now) is None else ()
-            if gone:
+            changed = only_joined(before, now)
+            if changed is None:
+                gone = before.keys() - now.keys()
                 drop(connection, "member", "fingerprint", gone, incident=ident)
-            for mark in _changed(before, now):
+                changed = [mark for mark in now if before.get(mark) is not now[mark]]
+            for mark in changed:
                 alert = now[mark]
                 fresh.append([ident, mark, "" if written.get(mark) is alert else encode(alert)])
         _put_members.run(connection, fresh)
 
 
-def _changed(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> Iterable[str]:
-    """Return the fingerprints of an incident's alerts that are not written as they are."""
-    joined = only_joined(before, after)
-    if joined is not None:
-        return joined
-    return (mark for mark, alert in after.items() if before.get(mark) is not alert)
+def _forget(connection: Connection, fingerprints: Sequence[str]) -> None:
+    """Delete alerts; an incident that one belongs to keeps it as it was last known."""
+    for part in slices(fingerprints):
+        connection.execute(
+            f"""UPDATE member SET body = (
+                SELECT body FROM alert WHERE alert.fingerprint = member.fingerprint)
+            WHERE body = '' AND EXISTS (
+                SELECT 1 FROM alert WHERE alert.fingerprint = member.fingerprint)
+            AND fingerprint IN {marks(len(part))}""",
+            part,
+        )
+    drop(connection, "alert", "fingerprint", fingerprints)
 
 
 def _write_records(connection: Connection, records: Mapping[tuple[str, str], Any]) -> None:

@@ -180,6 +180,21 @@ async def test_an_alert_written_with_its_incident_comes_back_with_it(
     assert set(found.alerts) == {kept.fingerprint}
 
 
+async def test_an_alert_that_is_forgotten_stays_with_its_incident(
+    store: Store, reopen: Reopen
+) -> None:
+    """So do those of a rule past its limit: nothing is known of them, and nobody resolved them."""
+    one, other = alert("One"), alert("Other")
+    held = incident(alerts={found.fingerprint: found for found in (one, other)})
+    await store.commit(Change(alerts=(one, other), incidents=(held,)))
+    await store.commit(Change(forgotten=(one.fingerprint,)))
+    again = await reopen()
+    assert (await again.load()).incidents == (held,)
+    # It comes back as another: what the incident holds is as it was.
+    await again.commit(Change(alerts=(replace(one, value=9.0),)))
+    assert (await again.load()).incidents == (held,)
+
+
 async def test_incidents_that_are_open_or_resolved_of_late_are_loaded(store: Store) -> None:
     def resolved(ident: str, **ago: float) -> None:
         when = at(**ago)
