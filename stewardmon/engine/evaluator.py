@@ -106,7 +106,7 @@ class Evaluator:
         Whoever gives others a turn at a stop calls `resume` after it.
         """
         if at_ms < running.rests_until_ms:
-            return self._failed(running, running.error)
+            return _NOTHING  # not tried: no further failure in a row, which would page somebody
         if is_mute(running, self._series):
             running.error, running.failures, running.filling_since_ms = "", 0, None
             running.evaluated_at, running.seconds = from_milliseconds(at_ms), 0.0
@@ -262,7 +262,7 @@ class Evaluator:
         if error.resumable and at_ms - since < FILLING_AT_MOST_MS:
             running.error = "its windows are being filled from what has been recorded"
             return Evaluated()
-        if not error.resumable:
+        if not error.resumable and running.failures:  # once it may be the garbage collector's doing
             running.rests_until_ms = at_ms + rest_ms(seconds)
         return self._failed(running, str(error))
 

@@ -52,10 +52,11 @@ class CacheSettings(StewardApp):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A question that the app has answered, and when it can have been cached first."""
+    """A question that the app has answered: between the two instants it has cached its answer."""
 
     query: str
-    at: datetime
+    asked: datetime
+    answered: datetime
 
 
 class CacheProbe:
@@ -101,13 +102,14 @@ class CacheProbe:
         """Nothing is kept between asks but the session and the question."""
 
     def _near_its_end(self, entry: _Entry) -> bool:
-        age = (self._clock.now() - entry.at) / self.settings.ttl
-        return abs(age - 1) <= _LEEWAY
+        now, ttl = self._clock.now(), self.settings.ttl
+        return entry.asked + ttl * (1 - _LEEWAY) <= now <= entry.answered + ttl * (1 + _LEEWAY)
 
     async def _anew(self, session: Session) -> list[Failure]:
         query = f"{nonce()} {self.settings.query}"
-        entry = _Entry(query, self._clock.now())
+        asked = self._clock.now()
         first, took_first = await self._put(query, session)
+        entry = _Entry(query, asked, self._clock.now())
         second, took_second = await self._put(query, session)
         if _cached(second) and took_second > max(took_first, _SLOW):
             # One in fifty answers is slow, whoever gives it: only one slow twice says something.
@@ -137,22 +139,25 @@ class CacheProbe:
         return [Failure(Reason.EXPOSED, detail)] if crossed else []
 
     async def _again(self, entry: _Entry, session: Session) -> list[Failure]:
-        ttl = self.settings.ttl
-        age = self._clock.now() - entry.at
+        ttl, begun = self.settings.ttl, self._clock.now()
         answer, _ = await self._put(entry.query, session)
-        cached = _cached(answer)
-        lived = format_duration(timedelta(seconds=round(age.total_seconds())))
-        meant = format_duration(ttl)
-        if age < ttl:
-            self._note("kept", right=cached)
-            if cached:
-                self._entry = entry
-                return []
-            return [_wrong(f"an answer left the cache within {lived}, {meant} were meant")]
-        self._note("expired", right=not cached)
-        if not cached:
+        ended = self._clock.now()
+        meant = f"{format_duration(ttl)} were meant"
+        lives = begun < entry.asked + ttl  # else it has been over for a while
+        if _cached(answer):
+            self._note("kept" if lives else "expired", right=lives)
+            if not lives:
+                lived = _seconds(begun - entry.answered)
+                return [_wrong(f"an answer is still cached after {lived}, {meant}")]
+            self._entry = entry
             return []
-        return [_wrong(f"an answer is still cached after {lived}, {meant} were meant")]
+        if not lives:
+            self._note("expired", right=True)
+        elif ended < entry.asked + ttl:  # else its end may have come while the app thought
+            self._note("kept", right=False)
+            lived = _seconds(ended - entry.asked)
+            return [_wrong(f"an answer left the cache within {lived}, {meant}")]
+        return []
 
     async def _put(self, query: str, session: Session) -> tuple[Mapping[str, Any], float]:
         started = perf_counter()
@@ -161,6 +166,10 @@ class CacheProbe:
 
     def _note(self, check: str, *, right: bool) -> None:
         self.progress.note(Measurement(_RIGHT, float(right), {"check": check}))
+
+
+def _seconds(span: timedelta) -> str:
+    return format_duration(timedelta(seconds=round(span.total_seconds())))
 
 
 def _cached(told: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import accumulate, count
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from stewardmon.domain.alert import AlertState
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
 from stewardmon.domain.series import SeriesStore, is_stale
-from stewardmon.engine import evaluate
+from stewardmon.engine import evaluate, evaluator
 from stewardmon.engine.evaluate import Evaluating
 from stewardmon.engine.evaluator import Evaluated, Evaluator
 from stewardmon.engine.pace import FILLING_AT_MOST_MS, Pace
@@ -178,10 +178,32 @@ def test_a_rest_is_left_out_of_the_loop_and_over_at_its_end() -> None:
     running.rests_until_ms, running.error = T0 + 5000, "it took too long"
     rules.write(0, "up", 1)
     rules.evaluate(4)
-    assert (running.failures, running.active) == (1, {})
+    assert (running.failures, running.active) == (0, {})
     rules.evaluate(5)
     assert (running.failures, running.error) == (0, "")
     assert running.active
+
+
+def test_a_rule_is_slow_once_for_the_machine_and_in_a_row_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A collection of garbage in its time makes no rule rest, and a rest is no further failure."""
+    monkeypatch.setattr(evaluator, "rest_ms", lambda _seconds: 5000)
+    steps = [1.0]
+    spent = accumulate(iter(lambda: steps[0], None))
+    rules = Rules(EXPENSIVE, pace=Pace(0.25, lambda: next(spent)))
+    [running] = rules.evaluator.rules()
+
+    def failures(at: int, *, slow: bool) -> int:
+        steps[0] = 1.0 if slow else 0.0
+        rules.write(at, "up", 1)
+        rules.evaluate(at)
+        return running.failures
+
+    assert [failures(0, slow=True), failures(1, slow=False)] == [1, 0]
+    assert [failures(at, slow=True) for at in range(2, 9)] == [1, 2, 2, 2, 2, 2, 3]
+    assert failures(9, slow=False) == 3  # it rests again
+    assert failures(13, slow=False) == 0
 
 
 def test_windows_that_take_long_to_fill_go_on_where_they_were_stopped() -> None:
