@@ -66,6 +66,7 @@ CHARTED_MS: Final = 20 * 60_000  # what the charts on pages show, and messages a
 CHARTED: Final = ("probe_duration_seconds", "stewardmon_deployment_info")
 PRIME_AT_MOST: Final = timedelta(seconds=10)  # a probe that hangs must not hold up the rules
 HOUSEKEEPING_EVERY: Final = 10.0  # seconds
+_COUNTED: Final = (AlertState.PENDING, AlertState.FIRING)
 
 Load = Callable[[], Config]
 Links = Callable[[Delivery], tuple[str, str]]
@@ -426,7 +427,7 @@ class App:
         while True:
             now_ms = milliseconds(self._clock.now())
             for _ in self._series.trimming(now_ms):
-                await self._clock.sleep(0)
+                await self._responder.turns.rest()
             self._evaluating.evaluator.forget(now_ms - CHARTED_MS)
             now = self._clock.now()
             await self._ledger.tend(now=now)
@@ -436,15 +437,15 @@ class App:
             await self._tasks.tend(now=now)
             metrics.SERIES.set(self._series.series_count)
             states = Counter(one.state.value for one in self._responder.open())
-            for state in ("open", "acknowledged"):
-                metrics.INCIDENTS.labels(state).set(states[state])
-            alerts = Counter(
-                alert.state.value
-                for one in self._evaluating.evaluator.rules()
-                for alert in one.active.values()
-            )
-            for state in ("pending", "firing"):
-                metrics.ALERTS.labels(state).set(alerts[state])
+            for name in ("open", "acknowledged"):
+                metrics.INCIDENTS.labels(name).set(states[name])
+            alerts = Counter[AlertState]()
+            for one in self._evaluating.evaluator.rules():
+                for state in _COUNTED:
+                    alerts[state] += sum(alert.state is state for alert in one.active.values())
+                await self._responder.turns.rest()  # a storm's rules hold thousands
+            for state in _COUNTED:
+                metrics.ALERTS.labels(state.value).set(alerts[state])
             beat()
             await self._clock.sleep(HOUSEKEEPING_EVERY)
 

@@ -147,6 +147,7 @@ class Delivering:
 
     async def _deliver(self, row: Delivery) -> None:
         try:
+            await self._responder.turns.after_people()  # a message takes the loop for some ms
             if not self._circuit(row).allows(self._clock.now()):
                 await self._rest(row)
             elif (held_until := self._held_until(row)) is not None:

@@ -30,7 +30,7 @@ from stewardmon.ports import Saved
 log = structlog.get_logger()
 
 BATCH: Final = 96  # alerts a transaction
-SMALL_BATCH: Final = 16  # while people answer: an acknowledgement waits for no more than one
+SMALL_BATCH: Final = 8  # while people answer: an acknowledgement waits for no more than one
 NOTED: Final = 1_000  # alerts noted between two turns of the loop: a millisecond or two
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
 REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
