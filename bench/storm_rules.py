@@ -3,8 +3,9 @@
     python -m bench.storm_rules [--alerts N] [--names N] [--acks N]
 
 A daemon process of its own, with SQLite, gets that many failing series within a second, as answers
-of probes come; one rule a name fires them. Meanwhile another process acknowledges incidents over HTTP, one after the other, each
-on disk before it is answered. Exit 1 where the 99th percentile reaches 20 ms.
+of probes come; one rule a name fires them. Meanwhile another process acknowledges incidents over
+HTTP, one after the other, each on disk before it is answered. Exit 1 where the 99th percentile
+reaches 20 ms.
 """
 
 from __future__ import annotations

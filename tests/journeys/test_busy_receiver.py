@@ -95,3 +95,14 @@ async def test_the_receipt_stands_in_the_timeline() -> None:
         await daemon.fires("Down")
         [sent] = [one for one in await daemon.timeline() if one.kind is EventKind.SENT]
         assert sent.detail == "page to dev-a over pager, attempt 1: recorded"
+
+
+async def test_an_answer_that_hangs_keeps_no_page_back() -> None:
+    async with posting() as daemon:
+        daemon.pager.fails = {"dev-a": BROKEN}
+        await daemon.fires("Down")
+        assert daemon.pager.tries == 1
+        daemon.pager.fails = {}
+        async with daemon.running.live.responder.turns.turn(person=True):
+            await daemon.after(seconds=10)
+            assert daemon.said == ["page dev-a"]
