@@ -67,15 +67,10 @@ def _check(rules: Path | None, *, as_json: bool) -> int:
 
 
 def _ask_the_daemon() -> int:
-    from stewardmon.cli.client import Daemon
-    from stewardmon.config.environment import read_environment
+    from stewardmon.cli.client import Daemon, here
 
-    runtime = read_environment(os.environ)
-    anywhere = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-    host = "127.0.0.1" if runtime.host in anywhere else runtime.host
-    url = f"http://[{host}]:{runtime.port}" if ":" in host else f"http://{host}:{runtime.port}"
     try:
-        click.echo(Daemon(url, "").get("/readyz")["detail"])
+        click.echo(Daemon(here(), "").get("/readyz")["detail"])
     except StewardmonError as error:
         click.echo(str(error), err=True)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -61,11 +62,28 @@ def _sentence(body: Any) -> str:
     return str(body.get("error") or body.get("message") or "")
 
 
+def here() -> str:
+    """Return where a daemon with this environment listens."""
+    from stewardmon.config.environment import listening
+
+    return listening(os.environ)
+
+
+def url_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that names a daemon: the one of this environment where it is not given."""
+    return click.option(
+        "--url",
+        envvar="STEWARDMON_URL",
+        default=here,
+        show_default="where STEWARDMON_LISTEN says, or http://127.0.0.1:9797",
+        help=help_text,
+    )
+
+
 def with_daemon(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name a daemon, and the daemon as its first argument."""
 
-    @click.option("--url", envvar="STEWARDMON_URL", default="http://127.0.0.1:9797",
-                  show_default=True, help="Where the daemon listens.")  # fmt: skip
+    @url_option("Where the daemon listens.")
     @click.option("--token", envvar="STEWARDMON_TOKEN", default="", help="The daemon's token.")
     @wraps(function)
     def command(url: str, token: str, **arguments: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stewardmon.cli.client import Daemon
+from stewardmon.cli.client import Daemon, url_option
 from stewardmon.cli.progress import progress
 from stewardmon.errors import StewardmonError, UsageError
 
@@ -34,8 +34,7 @@ def command() -> None:
 
 @command.command()
 @RULES
-@click.option("--url", envvar="STEWARDMON_URL", default="http://127.0.0.1:9797", show_default=True,
-              help="The daemon that is asked what rules read now.")  # fmt: skip
+@url_option("The daemon that is asked what rules read now.")
 @click.option("--offline", is_flag=True, help="Ask no daemon.")
 def explain(rules: Path | None, url: str, *, offline: bool) -> None:
     """Print each rule with its PromQL, its window, and what it reads now."""

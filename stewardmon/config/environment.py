@@ -107,6 +107,19 @@ def read_environment(
     return runtime
 
 
+def listening(environ: Mapping[str, str]) -> str:
+    """Return the URL at which this machine reaches a daemon with this environment.
+
+    Raises ConfigError where STEWARDMON_LISTEN is no address.
+    """
+    reading = _Reading(environ)
+    host, port = reading.value("STEWARDMON_LISTEN", _listen) or (HOST, PORT)
+    reading.notes.check()
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    host = anywhere.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class _Reading:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ

@@ -177,6 +177,20 @@ async def test_an_incident_is_acknowledged_from_the_command_line(tmp_path: Path)
             assert "STEWARDMON_TOKEN" in said
 
 
+async def test_commands_find_the_daemon_of_their_own_environment(tmp_path: Path) -> None:
+    async with Target() as app:
+        async with stewardmon(tmp_path, _rules(tmp_path, target=app.url)) as daemon:
+            port = daemon.url.rpartition(":")[2]
+            reach = {"STEWARDMON_LISTEN": f"0.0.0.0:{port}", "STEWARDMON_TOKEN": "test-token"}
+            code, said = await _run("silence", "list", cwd=tmp_path, **reach)
+            assert code == 0, said
+            code, said = await _run("check", "--live", cwd=tmp_path, **reach)
+            assert code == 0, said
+        code, said = await _run("check", "--live", cwd=tmp_path, **reach)
+        assert code == 1
+        assert said.startswith(f"no stewardmon answers at http://127.0.0.1:{port} ")
+
+
 async def _has_probes(daemon: Process, names: set[str]) -> bool:
     return {one["probe"] for one in (await daemon.get("/api/probes"))["probes"]} == names
 

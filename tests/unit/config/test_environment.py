@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stewardmon.config import Runtime, read_environment
+from stewardmon.config.environment import listening
 from stewardmon.errors import ConfigError
 
 DSN = "https://abc123@o1.ingest.sentry.io/42"
@@ -91,3 +92,22 @@ def test_all_wrong_values_are_said_at_once_and_no_secret_with_them() -> None:
         read_environment({"LOG_LEVEL": "x", "NODE_ENV": "a b", "SENTRY_DSN": "secret word"})
     assert len(refused.value.mistakes) == 3
     assert "secret word" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        (None, "http://127.0.0.1:9797"),
+        ("10.0.0.1:8000", "http://10.0.0.1:8000"),
+        ("0.0.0.0:8000", "http://127.0.0.1:8000"),
+        ("[::]:8000", "http://[::1]:8000"),
+        ("[fd00::1]:8000", "http://[fd00::1]:8000"),
+    ],
+)
+def test_commands_ask_where_the_daemon_listens(listen: str | None, url: str) -> None:
+    assert listening({} if listen is None else {"STEWARDMON_LISTEN": listen}) == url
+
+
+def test_commands_say_when_where_to_ask_is_no_address() -> None:
+    with pytest.raises(ConfigError, match="STEWARDMON_LISTEN: 'nine' is no HOST:PORT"):
+        listening({"STEWARDMON_LISTEN": "nine"})
