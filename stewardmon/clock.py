@@ -21,6 +21,8 @@ class SystemClock:
     which the machine was suspended has passed.
     """
 
+    speed = 1.0
+
     def __init__(self) -> None:
         self._kept: tuple[float, float] | None = None  # our time, and the steady time it was told
 
@@ -80,7 +82,7 @@ class FastClock(SystemClock):
 
     def __init__(self, speed: float) -> None:
         super().__init__()
-        self._speed = speed
+        self.speed = speed
         self._wall = datetime.now(UTC)
         self._start: float | None = None
 
@@ -97,15 +99,15 @@ class FastClock(SystemClock):
         real = time.monotonic()  # the loop's own clock; threads that build the daemon ask it too
         if self._start is None:
             self._start = real
-        return (real - self._start) * self._speed
+        return (real - self._start) * self.speed
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of stretched time."""
-        await super().sleep(seconds / self._speed)
+        await super().sleep(seconds / self.speed)
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         """Return when the event is set, or after `seconds` of stretched time."""
-        await super().wait(event, seconds / self._speed)
+        await super().wait(event, seconds / self.speed)
 
 
 def milliseconds(at: datetime) -> int:

@@ -22,6 +22,10 @@ from stewardmon.settings import Settings
 class Clock(Protocol):
     """Wall time for people, monotonic seconds for schedules, and waiting."""
 
+    @property
+    def speed(self) -> float:
+        """How many of its seconds pass in one of the world's: 1, but in the demo."""
+
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC; it never jumps when the clock is set."""
 

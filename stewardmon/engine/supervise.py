@@ -54,7 +54,11 @@ class Supervisor:
             await self._clock.sleep(RESTART_AFTER)
 
     def silent(self, *, now: datetime, longer_than: float) -> tuple[str, ...]:
-        """Return the loops that have not worked for more than `longer_than` seconds."""
+        """Return the loops that have not worked for more than `longer_than` seconds.
+
+        Seconds of the world: computers are no faster where the clock is.
+        """
+        patience = longer_than * self._clock.speed
         return tuple(
-            loop for loop, at in self.last.items() if (now - at).total_seconds() > longer_than
+            loop for loop, at in self.last.items() if (now - at).total_seconds() > patience
         )

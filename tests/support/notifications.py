@@ -76,6 +76,8 @@ def notification(event: NotificationEvent, **more: Any) -> Notification:
 class FrozenClock:
     """A clock that stands at `NOW`, and on which waiting takes no time."""
 
+    speed = 1.0
+
     def now(self) -> datetime:
         return NOW
 

@@ -16,7 +16,7 @@ def _bug(_loop: str, _error: Exception) -> None:
     raise AssertionError
 
 
-def _life(*, silent: float, fails: bool = False) -> tuple[bool, int]:
+def _life(*, silent: float, fails: bool = False, speed: float = 1.0) -> tuple[bool, int]:
     """Return whether there was life after a loop was silent so long, and how often it was told."""
     told = 0
 
@@ -28,6 +28,7 @@ def _life(*, silent: float, fails: bool = False) -> tuple[bool, int]:
 
     async def journey() -> bool:
         clock = VirtualClock()
+        clock.speed = speed
         supervisor = Supervisor(clock, bug=_bug)
         supervisor.beat("evaluate")()
         await clock.sleep(silent)
@@ -40,6 +41,11 @@ def _life(*, silent: float, fails: bool = False) -> tuple[bool, int]:
 @pytest.mark.parametrize(("silent", "alive"), [(0, True), (59, True), (61, False)])
 def test_it_signs_only_while_every_loop_works(silent: float, alive: bool) -> None:
     assert _life(silent=silent) == (alive, 2 if alive else 0)
+
+
+@pytest.mark.parametrize(("silent", "alive"), [(61, True), (3599, True), (3601, False)])
+def test_its_patience_is_the_worlds_where_the_clock_is_fast(silent: float, alive: bool) -> None:
+    assert _life(silent=silent, speed=60) == (alive, 2 if alive else 0)
 
 
 def test_one_deaf_receiver_keeps_the_sign_from_no_other() -> None:
