@@ -156,7 +156,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--alerts", type=int, default=10_000)
     parser.add_argument("--names", type=int, default=50)
-    parser.add_argument("--acks", type=int, default=300)
+    parser.add_argument("--acks", type=int, default=400)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
