@@ -101,9 +101,10 @@ async def _read(running: Running, series: Sequence[Labels], value: float) -> Non
     live = running.app.live
     now_ms = milliseconds(live.clock.now())
     for start in range(0, len(series), AT_ONCE):
-        for labels in series[start : start + AT_ONCE]:
+        some = series[start : start + AT_ONCE]
+        for labels in some:
             live.series.append(labels, now_ms, value)
-        await live.clock.sleep(READ_EVERY * AT_ONCE / len(series))
+        await live.clock.sleep(READ_EVERY * len(some) / len(series))
 
 
 def measure(folder: Path, *, alerts: int, names: int, acks: int) -> Fired:

@@ -52,3 +52,21 @@ def test_a_benchmark_runs_and_writes_what_it_found(name: str, tmp_path: Path) ->
     found = json.loads((tmp_path / "found").read_text())
     assert FOUND[name] in {figure["name"] for figure in found}, done.stdout
     assert all(isinstance(figure["value"], float) for figure in found)
+
+
+@needs_peer("prometheus-alertmanager")
+@pytest.mark.parametrize(
+    ("name", "short", "line"),
+    [
+        ("storm", ["--alerts", "200", "--acks", "3"], "µs CPU an alert"),
+        ("storm_rules", ["--alerts", "40", "--names", "2", "--acks", "3"], "40 alerts fired"),
+    ],
+)
+def test_a_storm_says_what_it_took(name: str, short: list[str], line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.{name}", *short],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert line in done.stdout, done.stdout + done.stderr
+    assert done.returncode in {0, 1}  # within bounds or not: no matter here
+    assert "Traceback" not in done.stderr
