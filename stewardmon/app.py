@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from stewardmon.domain.notification import Delivery
 from stewardmon.domain.rule import AlertRule
 from stewardmon.domain.series import SeriesStore
 from stewardmon.domain.triage import Book
-from stewardmon.engine import evidence, running
+from stewardmon.engine import running
 from stewardmon.engine.audit import Auditor
 from stewardmon.engine.deadman import DeadMan, Ping
 from stewardmon.engine.deliver import Delivering, rates
@@ -37,6 +37,7 @@ from stewardmon.engine.external import External
 from stewardmon.engine.facts import FactFinder
 from stewardmon.engine.feeds import Feeds
 from stewardmon.engine.heartbeats import Heartbeats
+from stewardmon.engine.housekeeping import Housekeeping, retention
 from stewardmon.engine.jobs import Job, Jobs
 from stewardmon.engine.knowledge import knowledge
 from stewardmon.engine.ledger import Ledger
@@ -60,13 +61,7 @@ from stewardmon.probes import KINDS as PROBE_KINDS
 
 log = structlog.get_logger()
 
-HELD_MS: Final = 6 * 60_000  # of metrics that nobody looks far back at: the lookback, and some
-CHARTED_MS: Final = 20 * 60_000  # what the charts on pages show, and messages about rules
-#: Metrics that pages look back at whatever the rules do.
-CHARTED: Final = ("probe_duration_seconds", "stewardmon_deployment_info")
 PRIME_AT_MOST: Final = timedelta(seconds=10)  # a probe that hangs must not hold up the rules
-HOUSEKEEPING_EVERY: Final = 10.0  # seconds
-_COUNTED: Final = (AlertState.PENDING, AlertState.FIRING)
 
 Load = Callable[[], Config]
 Links = Callable[[Delivery], tuple[str, str]]
@@ -342,7 +337,7 @@ class App:
         rules = {one.rule.key: one.rule for one in evaluator.rules()}
         self._gatherer.rules = rules
         self._responder.facts = FactFinder(rules, evaluator.engine, self._clock, Pace())
-        self._series.retention_ms, self._series.longer = _memory(evaluator)
+        self._series.retention_ms, self._series.longer = retention(evaluator)
         causes = knowledge(evaluator.rules(), config.probes, config.inhibit_rules, config.routes)
         self._mutes.change(MuteRules(knowledge=causes, windows=config.maintenance))
         self._reports.office = config.reports
@@ -387,7 +382,7 @@ class App:
             "history": self._recorder.run,
             "audit": auditor.run,
             "selfwatch": selfwatch.run,
-            "housekeeping": self._keep_house,
+            "housekeeping": Housekeeping(self.live, beat=beat("housekeeping")).run,
             "deadman": DeadMan(
                 self._parts.signs_of_life, self._supervisor, clock, beat=beat("deadman")
             ).run,
@@ -421,34 +416,6 @@ class App:
         await self._responder.report(over, now=now)
         await self._responder.report((), now=now, forgotten=ours)
 
-    async def _keep_house(self) -> None:
-        """Let old samples go, and keep the gauges of what is held up to date."""
-        beat = self._supervisor.beat("housekeeping")
-        while True:
-            now_ms = milliseconds(self._clock.now())
-            for _ in self._series.trimming(now_ms):
-                await self._responder.turns.rest()
-            self._evaluating.evaluator.forget(now_ms - CHARTED_MS)
-            now = self._clock.now()
-            await self._ledger.tend(now=now)
-            await self._silences.tend(now=now)
-            await self._rota.tend(now=now)
-            await self._drills.tend(now=now)
-            await self._tasks.tend(now=now)
-            metrics.SERIES.set(self._series.series_count)
-            states = Counter(one.state.value for one in self._responder.open())
-            for name in ("open", "acknowledged"):
-                metrics.INCIDENTS.labels(name).set(states[name])
-            alerts = Counter[AlertState]()
-            for one in self._evaluating.evaluator.rules():
-                for state in _COUNTED:
-                    alerts[state] += sum(alert.state is state for alert in one.active.values())
-                await self._responder.turns.rest()  # a storm's rules hold thousands
-            for state in _COUNTED:
-                metrics.ALERTS.labels(state.value).set(alerts[state])
-            beat()
-            await self._clock.sleep(HOUSEKEEPING_EVERY)
-
     def _own_figures(self) -> Mapping[tuple[str, str, str], float]:
         """Return what no metric holds: how long probes are silent, how often rules failed."""
         now = self._clock.now()
@@ -468,23 +435,6 @@ class App:
 
 def _heartbeats(config: Config) -> list[str]:
     return [spec.name for spec in config.probes if spec.kind == "heartbeat"]
-
-
-def _memory(evaluator: Evaluator) -> tuple[int, Mapping[str, int]]:
-    """Return for how long any metric is held, and which are held longer, in milliseconds.
-
-    What rules measure is drawn too: on pages, and in messages.
-    """
-    measured = {
-        name: reach + CHARTED_MS if name else reach
-        for name, reach in running.reaches(evaluator.groups).items()
-    }
-    evident = running.reaches_of((planned, 0) for planned in evidence.plans())
-    looked_at = {**evident, **dict.fromkeys(CHARTED, CHARTED_MS)}
-    longer = {
-        name: max(measured.get(name, 0), looked_at.get(name, 0)) for name in {*measured, *looked_at}
-    }
-    return max(longer.pop("", 0), HELD_MS), longer
 
 
 def book(config: Config) -> Book:

@@ -15,19 +15,29 @@ from typing import Any, Final
 import pytest
 
 from stewardmon import app
-from stewardmon.engine import audit, deliver, escalate, evidence, external, jobs, record, selfwatch
+from stewardmon.engine import (
+    audit,
+    deliver,
+    escalate,
+    evidence,
+    external,
+    housekeeping,
+    jobs,
+    record,
+    selfwatch,
+)
 from stewardmon.stores.memory import MemoryHistory
 from tests.support.daemon import ALERTS, PROBES, Daemon, running
 
 PULSE: Final = 30.0  # seconds
 CALM: Final = 10.0  # seconds
 _LOOKS: Final = (
-    (app, "HOUSEKEEPING_EVERY"),
     (audit, "LOOK_EVERY"),
     (deliver, "LONGEST_WAIT"),
     (escalate, "LONGEST_WAIT"),
     (evidence, "LONGEST_WAIT"),
     (external, "LOOK_EVERY"),
+    (housekeeping, "EVERY"),
     (jobs, "LONGEST_WAIT"),
     (record, "FLUSH_EVERY"),
     (selfwatch, "LOOK_EVERY"),
