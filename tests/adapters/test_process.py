@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bench.servers import Receiver, Target
+from stewardmon.clock import SystemClock
 from tests.support.plain import NO_TLS
 from tests.support.process import Process, stewardmon
 from tests.support.waiting import until_async
@@ -22,6 +23,12 @@ DOWN = """
 groups:
   - name: g
     rules: [{alert: Down, expr: 'probe_success{job="app"} == 0', labels: {severity: critical}}]
+"""
+ONCALL = """
+channels: {{pager: {{kind: webhook, url: "{url}"}}}}
+people: {{dev: {{name: D, timezone: UTC, contacts: [{{channel: pager, to: dev}}]}}}}
+policies: {{matrix: {{levels: [{{level: 1, role: developer, after: 0m, page: [dev]}}]}}}}
+routes: [{{policy: matrix}}]
 """
 
 
@@ -136,13 +143,7 @@ async def test_a_hangup_reloads_and_a_file_that_does_not_load_changes_nothing(
 async def test_the_link_shows_by_get_and_acknowledges_by_post(tmp_path: Path) -> None:
     async with Receiver() as receiver, Target() as app:
         app.down = True
-        oncall = f"""
-channels: {{pager: {{kind: webhook, url: "{receiver.url}"}}}}
-people: {{dev: {{name: D, timezone: UTC, contacts: [{{channel: pager, to: dev}}]}}}}
-policies: {{matrix: {{levels: [{{level: 1, role: developer, after: 0m, page: [dev]}}]}}}}
-routes: [{{policy: matrix}}]
-"""
-        rules = _rules(tmp_path, target=app.url, oncall=oncall)
+        rules = _rules(tmp_path, target=app.url, oncall=ONCALL.format(url=receiver.url))
         async with stewardmon(tmp_path, rules) as daemon:
             page = await receiver.wait_for(
                 lambda one: one["stewardmon"]["event"] == "page", after=0
@@ -175,6 +176,47 @@ async def test_an_incident_is_acknowledged_from_the_command_line(tmp_path: Path)
             code, said = await _run("incident", "resolve", ident, cwd=tmp_path, **wrong)
             assert code == 2
             assert "STEWARDMON_TOKEN" in said
+
+
+async def test_a_channel_is_tested_without_a_daemon(tmp_path: Path) -> None:
+    drill = ("oncall", "drill", "--by", "me", "--rules", str(tmp_path / "rules"), "--channel")
+    async with Receiver() as receiver:
+        _rules(tmp_path, target="http://127.0.0.1:9/", oncall=ONCALL.format(url=receiver.url))
+        assert await _run(*drill, "pager", cwd=tmp_path) == (0, "dev over pager to dev: sent\n")
+        [(_, message)] = receiver.messages
+        assert (message["stewardmon"]["event"], message["stewardmon"]["to"]) == ("drill", "dev")
+        code, said = await _run(*drill, "phone", cwd=tmp_path)
+        assert code != 0
+        assert "phone" in said
+        assert "Traceback" not in said
+    code, said = await _run(*drill, "pager", cwd=tmp_path)
+    assert code == 1
+    assert said.startswith("dev over pager to dev: ")
+    assert "sent" not in said
+
+
+async def test_why_is_asked_of_an_incident_and_of_a_rule_at_a_time(tmp_path: Path) -> None:
+    async with Receiver() as receiver, Target() as app:
+        rules = _rules(tmp_path, target=app.url, oncall=ONCALL.format(url=receiver.url))
+        async with stewardmon(tmp_path, rules) as daemon:
+            await until_async(lambda: _has_probes(daemon, {"app"}), what="an answer")
+            before = SystemClock().now().isoformat()
+            app.down = True
+            page = await receiver.wait_for(
+                lambda one: one["stewardmon"]["event"] == "page", after=0
+            )
+            reach = {"STEWARDMON_URL": daemon.url, "STEWARDMON_TOKEN": "test-token"}
+            why, paged = ("incident", "why"), "paged: level 1 (developer): dev over pager"
+            ident = page["stewardmon"]["incident"]
+            code, said = await _run(*why, ident, cwd=tmp_path, **reach)
+            assert (code, paged in said) == (0, True), said
+            code, said = await _run(*why, "--rule", "Down", "--at", before, cwd=tmp_path, **reach)
+            assert (code, paged in said) == (0, False), said
+            code, said = await _run(*why, "--rule", "Down", cwd=tmp_path, **reach)
+            assert (code, paged in said) == (0, True), said
+            code, said = await _run(*why, "--rule", "Gone", cwd=tmp_path, **reach)
+            assert "Gone" in said
+            assert "Traceback" not in said
 
 
 async def test_commands_find_the_daemon_of_their_own_environment(tmp_path: Path) -> None:
