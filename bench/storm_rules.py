@@ -83,7 +83,8 @@ async def serve(folder: Path, *, alerts: int, names: int) -> None:
         asyncio.TaskGroup() as group,
     ):
         group.create_task(spare_collector(running.app.live), name="collector")
-        (folder / "url").write_text(running.url)
+        (folder / "url.part").write_text(running.url)
+        (folder / "url.part").rename(folder / "url")  # whoever waits for it finds it whole
         responder = running.app.live.responder
         series = [
             Labels({NAME: "reading", "name": str(number % names), "instance": f"host-{number}"})
