@@ -426,7 +426,9 @@ class App:
             seen = self._observations.latest.get(name)
             since = now - (seen.at if seen is not None else self.live.started_at)
             late = max(since - target.spec.timeout, timedelta(0)) / self._watch.pause(name)
-            figures["stewardmon_probe_silent_intervals", "probe", name] = late
+            # An interval in which it is being asked is none of silence, and nothing to write down.
+            silent = late if late >= 1 else 0.0
+            figures["stewardmon_probe_silent_intervals", "probe", name] = silent
         for one in self._evaluating.evaluator.all_rules():
             key = ("stewardmon_rule_failures_in_a_row", "rule", one.rule.name)
             figures[key] = max(figures.get(key, 0.0), float(one.failures))

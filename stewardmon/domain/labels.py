@@ -16,6 +16,9 @@ METADATA: Final = frozenset({NAME, "__type__", "__unit__"})
 """The labels that say what a value is: whatever changes the value drops them."""
 
 
+Pair = tuple[str, str]
+
+
 class Labels(Mapping[str, str]):
     """An immutable label set; an empty value equals a missing label, as in Prometheus.
 
@@ -44,6 +47,14 @@ class Labels(Mapping[str, str]):
         labels = cls.__new__(cls)
         labels._become(tuple(pairs))  # noqa: SLF001 - our own
         return labels
+
+    @classmethod
+    def sharing(cls, labels: Mapping[str, str], known: dict[Pair, Pair]) -> Labels:
+        """Return the set of these labels, made of the pairs in `known`, which gets the new ones.
+
+        Of sets that came together, and agree on most: each pair is then in memory once.
+        """
+        return cls._of(sorted([known.setdefault(pair, pair) for pair in labels.items() if pair[1]]))
 
     def _become(self, pairs: tuple[tuple[str, str], ...]) -> None:
         # No dictionary beside them: of a handful of pairs the right one is soon found, and a
@@ -108,10 +119,8 @@ class Labels(Mapping[str, str]):
         """Return 16 hexadecimal digits that are the same in every process for equal sets."""
         if self._fingerprint:
             return self._fingerprint
-        digest = blake2b(digest_size=8)
-        for name, value in self.pairs:
-            digest.update(name.encode("utf-8", "surrogatepass") + b"\xff")
-            digest.update(value.encode("utf-8", "surrogatepass") + b"\xff")
+        texts = [text.encode("utf-8", "surrogatepass") for pair in self.pairs for text in pair]
+        digest = blake2b(b"\xff".join([*texts, b""]), digest_size=8)
         self._fingerprint = digest.hexdigest()
         return self._fingerprint
 

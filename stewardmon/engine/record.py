@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 FLUSH_EVERY: Final = 5.0  # seconds of samples that a crash may cost
 PENDING_LIMIT: Final = 500_000  # samples kept while the history cannot be written
-WRITTEN_AT_ONCE: Final = 20_000  # samples
+WRITTEN_AT_ONCE: Final = 5_000  # samples: 250 bytes of objects each on their way to the thread
 LITTLE_AT_ONCE: Final = 500  # while people answer: some 5 ms in which they share the processor
 PRUNE_EVERY: Final = timedelta(hours=1)
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from stewardmon import metrics
 from stewardmon.clock import milliseconds
-from stewardmon.domain.labels import NAME, Labels
+from stewardmon.domain.labels import NAME, Labels, Pair
 from stewardmon.domain.rule import AlertRule, RuleGroup
 from stewardmon.engine.record import Tape
 from stewardmon.ports import Clock
 
 LOOK_EVERY: Final = 5.0  # seconds
+SAID_EVERY: Final = 3  # looks, of a value that stands still: far below a rule's lookback of 5 m
 AT_ONCE: Final = 1000  # samples written in one turn
 JOB: Final = "stewardmon"
+
+
+class _Said(NamedTuple):
+    """The last sample of a series: its labels, its value, and at which look it was written."""
+
+    labels: Labels
+    value: float
+    look: int
 
 
 class SelfWatch:
@@ -39,8 +48,9 @@ class SelfWatch:
         self._identity = {"job": JOB, "instance": location}
         self._extra = extra
         self._beat = beat
-        # The labels of what was seen at the last look, by name and label values.
-        self._known: dict[tuple[str, ...], Labels] = {}
+        self._looks = 0
+        # What was seen at the last look, by name and label values.
+        self._known: dict[tuple[str, ...], _Said] = {}
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -50,24 +60,50 @@ class SelfWatch:
             await self._clock.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Write one sample of everything; what is gone ends with a stale marker.
+        """Write what has changed, and what stands still now and then; what is gone ends stale.
 
-        Of ten thousand probes that is a tenth of a second: other loops get their turns between.
+        Of ten thousand probes there are three values each, of which most stand still: written at
+        every look they would be a third of all samples. A look at them takes a tenth of a second:
+        other loops get their turns between.
         """
         at_ms = milliseconds(self._clock.now())
+        self._looks += 1
         former, self._known = self._known, {}
         values = self._values()
+        pairs: dict[Pair, Pair] = {}
         while some := list(islice(values, AT_ONCE)):
-            keys = [(name, *own.values()) for name, own, _ in some]
-            labelled = [
-                former.get(key) or Labels({NAME: name, **own, **self._identity})
-                for key, (name, own, _) in zip(keys, some, strict=True)
+            written = [
+                said
+                for name, own, value in some
+                if (said := self._say(former, name, own, value, pairs)) is not None
             ]
-            self._known.update(zip(keys, labelled, strict=True))
-            self._tape.append_all(labelled, at_ms, [value for _, _, value in some])
+            self._tape.append_all(
+                [said.labels for said in written], at_ms, [said.value for said in written]
+            )
             await self._clock.sleep(0)
         for key in former.keys() - self._known.keys():
-            self._tape.mark_stale(former[key], at_ms)
+            self._tape.mark_stale(former[key].labels, at_ms)
+
+    def _say(
+        self,
+        former: Mapping[tuple[str, ...], _Said],
+        name: str,
+        own: Mapping[str, str],
+        value: float,
+        pairs: dict[Pair, Pair],
+    ) -> _Said | None:
+        """Note a value; return what is to be written of it, None where it stands still."""
+        key = (name, *own.values())
+        before = former.get(key)
+        if before is None:
+            labels = Labels.sharing({NAME: name, **own, **self._identity}, pairs)
+        elif before.value == value and self._looks - before.look < SAID_EVERY:
+            self._known[key] = before
+            return None
+        else:
+            labels = before.labels
+        said = self._known[key] = _Said(labels, value, self._looks)
+        return said
 
     def _values(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
         extra = self._extra()  # first: what it finds out it sets in the registry too

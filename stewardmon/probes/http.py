@@ -25,6 +25,7 @@ from stewardmon.settings import Secret, Settings
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _NO_STATUS: Final = Measurement("probe_http_status_code", 0.0)  # where no answer came
+_ANYTHING: Final = Expect()
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -62,7 +63,7 @@ class HttpSettings(Settings):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     headers: Mapping[Header, HeaderValue] = Field(default_factory=dict)
     body: Secret | None = None
-    expect: Expect = Expect()
+    expect: Expect = Field(default_factory=lambda: _ANYTHING)  # not a copy for every probe
     follow_redirects: bool = True
     max_redirects: int = Field(default=5, ge=1, le=20)
     body_limit: ByteSize = Field(default=ByteSize(BODY_LIMIT), gt=0, le=64 * 1024 * 1024)

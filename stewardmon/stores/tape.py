@@ -26,8 +26,11 @@ LATE_MS: Final = 60_000
 AT_ONCE: Final = 50_000
 """Samples in one write from which they go to chunks directly: somebody fills in the past."""
 
-MOST_HELD: Final = 500_000
-"""Samples in the tail from which it is sorted before the hour is over: reads go through it."""
+MOST_HELD: Final = 50_000
+MOST_OF_EACH: Final = 3
+"""Samples in the tail, in all and a series, from both of which on it is sorted before the hour is
+over: reads go through it, and sorting it takes as much memory as it is long. With fewer than a few
+samples a series there is nothing to gain: every row then holds as many series as samples."""
 
 SLOT: Final = 256
 """Series whose samples stand together in a sorted tail: a read of one goes through so many."""
@@ -85,7 +88,7 @@ class Tape:
 
     def _close(self, line: Line, newest_ms: int) -> None:
         closed_ms = (newest_ms - LATE_MS) // HOUR_MS * HOUR_MS
-        if self._held > MOST_HELD:
+        if self._held > max(MOST_HELD, MOST_OF_EACH * len(self._ids)):
             line.run(self._sort)
             self._held = 0
         if closed_ms != self._closed_ms:

@@ -24,6 +24,7 @@ EVERYTHING = (Matcher(NAME, Op.EQUAL, "m"),)
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sort after a few samples, a few series together."""
     monkeypatch.setattr(tape, "MOST_HELD", 40)
+    monkeypatch.setattr(tape, "MOST_OF_EACH", 0)
     monkeypatch.setattr(tape, "SLOT", 2)
     monkeypatch.setattr("stewardmon.stores.recall.SLOT", 2)
 
