@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from stewardmon.domain.alert import ALERT_NAME, Alert, AlertState
 from stewardmon.domain.labels import Labels
@@ -14,8 +15,7 @@ RESOLVE_TIMEOUT: Final = timedelta(minutes=5)  # Alertmanager's default resolve_
 NOTHING: Final = Labels()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
+class Posted(NamedTuple):
     """One alert as it was sent; times are None where the sender left them out."""
 
     labels: Labels
@@ -32,7 +32,13 @@ def is_external(alert: Alert) -> bool:
 
 def lasts(posted: Posted, now: datetime) -> datetime:
     """Return when the alert ends unless it is sent again: its own end, or some time from now."""
-    return posted.ends_at or now + RESOLVE_TIMEOUT
+    return posted.ends_at or _timeout(now)
+
+
+@lru_cache(maxsize=1)
+def _timeout(now: datetime) -> datetime:
+    """Return when what came now ends: one value for all that came together."""
+    return now + RESOLVE_TIMEOUT
 
 
 def heard(posted: Posted, known: Alert | None, *, now: datetime) -> Alert | None:

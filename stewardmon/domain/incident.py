@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from operator import is_
+from operator import attrgetter, is_
+from typing import Final
+from weakref import ref
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.labels import Labels
@@ -123,12 +125,48 @@ class Incident:
         return self.state is not IncidentState.OPEN or snoozed or self.muted_by != ""
 
 
+_REST: Final = attrgetter(*(one.name for one in fields(Incident) if one.name != "alerts"))
+
+
+def differ_in_alerts_only(one: Incident, other: Incident) -> bool:
+    """Say whether all but the alerts is equal: in a storm that is what most steps come to."""
+    return bool(_REST(one) == _REST(other))
+
+
+class Members(dict[str, Alert]):
+    """An incident's alerts by fingerprint, that know the set to which they were only added."""
+
+    __slots__ = ("__weakref__", "_grown_from")
+
+    @classmethod
+    def grown(cls, before: Mapping[str, Alert], joined: Mapping[str, Alert]) -> Members:
+        """Return a set with alerts that joined another one, behind those that were there."""
+        after = cls(before)
+        after.update(joined)
+        if isinstance(before, Members) and len(after) == len(before) + len(joined):
+            # Weak: whoever holds an incident holds no chain of all that it was.
+            after._grown_from = ref(before)
+        return after
+
+    def grew_from(self, before: Mapping[str, Alert]) -> bool:
+        """Say whether this is `before` with others behind it; not known of every set."""
+        origin = self._grown_from
+        return origin is not None and origin() is before
+
+    def __init__(self, alerts: Mapping[str, Alert] | Iterable[tuple[str, Alert]] = ()) -> None:
+        super().__init__(alerts)
+        self._grown_from: ref[Members] | None = None
+
+
 def only_joined(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> Iterable[str] | None:
     """Return the fingerprints that joined an incident; None where others have left or changed too.
 
-    Most often alerts have only joined, at the end: that is seen without a look into each of them,
-    which in a storm would be a look at every alert for every batch.
+    Most often alerts have only joined, at the end: that is known, or seen without a look into
+    each of them, which in a storm would be a look at every alert for every batch.
     """
-    if len(before) > len(after) or not all(map(is_, before.values(), after.values())):
+    grew = isinstance(after, Members) and after.grew_from(before)
+    if not grew and (
+        len(before) > len(after) or not all(map(is_, before.values(), after.values()))
+    ):
         return None
     return islice(after, len(before), None)

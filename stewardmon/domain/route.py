@@ -51,4 +51,7 @@ class Route:
 
 def route_for(labels: Labels, routes: Sequence[Route]) -> Route | None:
     """Return the first route that accepts the labels, None where no route does."""
-    return next((route for route in routes if route.accepts(labels)), None)
+    for route in routes:
+        if not route.matchers or route.accepts(labels):
+            return route
+    return None

@@ -12,7 +12,7 @@ from typing import Final
 from stewardmon.domain import escalation
 from stewardmon.domain.alert import RANK, Alert
 from stewardmon.domain.answers import By, resolve
-from stewardmon.domain.incident import Event, EventKind, Incident, IncidentState
+from stewardmon.domain.incident import Event, EventKind, Incident, IncidentState, Members
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.muting import Mute
 from stewardmon.domain.oncall import Roster
@@ -145,7 +145,7 @@ def _is_the_same(known: Incident, flapping: Flapping, now: datetime) -> bool:
 
 
 def _join(incident: Incident, arrival: Arrival, *, now: datetime) -> Step:
-    members = {**incident.alerts, **_by_fingerprint(arrival.alerts)}
+    members = Members.grown(incident.alerts, _by_fingerprint(arrival.alerts))
     event = Event(
         incident=incident.id, at=now, kind=EventKind.JOINED, detail=_names(arrival.alerts)
     )
@@ -241,8 +241,8 @@ def _title(arrival: Arrival) -> str:
     return f"{name} ({where})" if where else name
 
 
-def _by_fingerprint(alerts: Iterable[Alert]) -> dict[str, Alert]:
-    return {alert.fingerprint: alert for alert in alerts}
+def _by_fingerprint(alerts: Iterable[Alert]) -> Members:
+    return Members((alert.fingerprint, alert) for alert in alerts)
 
 
 def _shown(labels: Labels) -> str:

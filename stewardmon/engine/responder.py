@@ -29,7 +29,7 @@ from stewardmon.ports import Saved
 
 log = structlog.get_logger()
 
-BATCH: Final = 96  # alerts a transaction
+BATCH: Final = 256  # alerts a transaction
 SMALL_BATCH: Final = 8  # while people answer: an acknowledgement waits for no more than one
 NOTED: Final = 1_000  # alerts noted between two turns of the loop: a millisecond or two
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
@@ -309,9 +309,10 @@ class Responder:
         await self.ledger.commit(
             change(steps, desk=self.desk(), now=now, alerts=alerts, forgotten=forgotten)
         )
+        out = log.bind()  # once: structlog makes one anew for every line otherwise
         for step in steps:
             self._take(step.incident)
-            self._tell(step)
+            _tell(step, out)
             for listen in self.listeners:
                 listen(step)
         if steps:
@@ -385,22 +386,6 @@ class Responder:
         if incident.alerts:
             self._last.pop(incident.id, None)
 
-    def _tell(self, step: Step) -> None:
-        for event in step.events:
-            # In a storm alerts join by the thousand: the timeline has them all.
-            say = log.debug if event.kind in _MANY else log.info
-            say(
-                "incident",
-                incident=event.incident,
-                kind=event.kind.value,
-                who=event.who,
-                detail=event.detail,
-            )
-            _measure(event, step.incident)
-        for call in step.calls:
-            if call.event in (NotificationEvent.PAGE, NotificationEvent.ESCALATED):
-                metrics.ESCALATIONS.labels(str(call.level)).inc()
-
     def _mutes(self, alerts: Iterable[Alert], *, now: datetime) -> dict[str, Mute]:
         found = ((alert.fingerprint, self.muting.why(alert, now=now)) for alert in alerts)
         return {mark: why for mark, why in found if why is not None}
@@ -439,6 +424,23 @@ class Responder:
                 self._last.pop(incident.id, None)
                 if self._newest.get(incident.group_key) == incident.id:
                     del self._newest[incident.group_key]
+
+
+def _tell(step: Step, out: structlog.stdlib.BoundLogger) -> None:
+    for event in step.events:
+        # In a storm alerts join by the thousand: the timeline has them all.
+        say = out.debug if event.kind in _MANY else out.info
+        say(
+            "incident",
+            incident=event.incident,
+            kind=event.kind.value,
+            who=event.who,
+            detail=event.detail,
+        )
+        _measure(event, step.incident)
+    for call in step.calls:
+        if call.event in (NotificationEvent.PAGE, NotificationEvent.ESCALATED):
+            metrics.ESCALATIONS.labels(str(call.level)).inc()
 
 
 def _measure(event: Event, incident: Incident) -> None:

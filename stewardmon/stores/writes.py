@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.change import Change
-from stewardmon.domain.incident import Incident, only_joined
+from stewardmon.domain.incident import Incident, differ_in_alerts_only, only_joined
 from stewardmon.stores import outbox, rows
 from stewardmon.stores.bulk import Insert, drop, marks, slices, upsert
 from stewardmon.stores.codec import encode, encode_record
@@ -23,18 +23,18 @@ _put_records: Final = upsert("record", rows.RECORD, keys=2)
 
 
 class Writes:
-    """Writes changes, and remembers which alerts of an incident are written already."""
+    """Writes changes, and remembers the incidents as they are written already."""
 
     def __init__(self) -> None:
-        self._members: dict[str, Mapping[str, Alert]] = {}
+        self._written: dict[str, Incident] = {}
 
     def remember(self, incidents: Iterable[Incident]) -> None:
-        """Note what the database holds of these incidents' alerts."""
+        """Note what the database holds of these incidents and their alerts."""
         for incident in incidents:
             if incident.alerts:
-                self._members[incident.id] = incident.alerts
+                self._written[incident.id] = incident
             else:
-                self._members.pop(incident.id, None)
+                self._written.pop(incident.id, None)
 
     def apply(self, connection: Connection, change: Change) -> None:
         """Write the whole change within the running transaction."""
@@ -42,12 +42,18 @@ class Writes:
         alerts = {alert.fingerprint: alert for alert in change.alerts}
         _put_alerts.run(connection, [rows.alert_row(alert) for alert in alerts.values()])
         newest = {incident.id: incident for incident in change.incidents}.values()
-        _put_incidents.run(connection, [rows.incident_row(one) for one in newest])
+        moved = [one for one in newest if not self._is_written(one)]
+        _put_incidents.run(connection, [rows.incident_row(one) for one in moved])
         self._write_members(connection, newest, alerts)
         _put_events.run(connection, [rows.event_row(event) for event in change.events])
         outbox.cancel(connection, change.cancels or {})
         outbox.enqueue(connection, change.deliveries, change.replaces)
         _write_records(connection, change.records or {})
+
+    def _is_written(self, incident: Incident) -> bool:
+        """Say whether the incident's row says all of it: its alerts stand in rows of their own."""
+        before = self._written.get(incident.id)
+        return before is not None and differ_in_alerts_only(before, incident)
 
     def _write_members(
         self,
@@ -58,13 +64,13 @@ class Writes:
         """Write which alerts belong to which incident; what stands in its own row only by name."""
         fresh: list[rows.Row] = []
         for incident in incidents:
-            before, now = self._members.get(incident.id), incident.alerts
+            known, now = self._written.get(incident.id), incident.alerts
+            before = _NONE if known is None else known.alerts
             if before is now:
                 continue
             ident = rows.plain(incident.id)
-            if before is None:
+            if known is None:
                 drop(connection, "member", "incident", [ident])
-                before = _NONE
             changed = only_joined(before, now)
             if changed is None:
                 gone = before.keys() - now.keys()

@@ -64,7 +64,8 @@ def _alerts(live: Live, guard: Guard) -> list[Route]:
     async def take(request: Request) -> Response:
         check(request, guard)
         now = live.clock.now()
-        posted, wrong = read_alerts(await json_of(request), now=now)
+        rest = live.responder.turns.rest
+        posted, wrong = await read_alerts(await json_of(request), now=now, rest=rest)
         try:
             await live.external.take(posted, now=now)
         except FullError as error:

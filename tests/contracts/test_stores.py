@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stewardmon.domain.change import Change
-from stewardmon.domain.incident import EventKind, IncidentState
+from stewardmon.domain.incident import EventKind, IncidentState, Members
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
 from stewardmon.ports import Store
@@ -178,6 +178,38 @@ async def test_an_alert_written_with_its_incident_comes_back_with_it(
     await again.commit(change)
     (found,) = (await again.load()).incidents
     assert set(found.alerts) == {kept.fingerprint}
+
+
+async def test_an_incident_that_gathers_alerts_is_as_it_last_was(
+    store: Store, reopen: Reopen
+) -> None:
+    alerts = [alert(f"A{number}") for number in range(4)]
+    one = incident(alerts=Members())
+    for number, fresh in enumerate(alerts):
+        one = replace(one, alerts=Members.grown(one.alerts, {fresh.fingerprint: fresh}))
+        if number == 2:
+            one = replace(one, severity="error", reached=2)
+        await store.commit(Change(alerts=(fresh,), incidents=(one,)))
+    store = await reopen()
+    (found,) = (await store.load()).incidents
+    assert found == one
+    left = replace(found, alerts={alerts[1].fingerprint: alerts[1]})
+    await store.commit(Change(incidents=(left,)))
+    assert await store.incident(one.id) == left
+
+
+async def test_what_a_failed_change_said_of_an_incident_is_written_with_the_next(
+    store: Store,
+) -> None:
+    first, second = alert("A"), alert("B")
+    one = incident(alerts=Members({first.fingerprint: first}))
+    await store.commit(Change(alerts=(first,), incidents=(one,)))
+    worse = replace(one, reached=3)
+    with pytest.raises(Exception, match="object"):
+        await store.commit(Change(incidents=(worse,), records={("odd", "1"): {"what": object()}}))
+    both = Members.grown(worse.alerts, {second.fingerprint: second})
+    await store.commit(Change(alerts=(second,), incidents=(replace(worse, alerts=both),)))
+    assert await store.incident(one.id) == replace(worse, alerts=both)
 
 
 async def test_an_alert_that_is_forgotten_stays_with_its_incident(

@@ -57,11 +57,11 @@ async def test_transactions_are_small_while_people_answer() -> None:
         store.commit = noted  # type: ignore[method-assign]
 
         async def storms(word: str) -> int:
-            """Let 192 alerts fire, and return the size of the largest transaction."""
+            """Let two batches of alerts fire, and return the size of the largest transaction."""
             sizes.clear()
             told = [
                 Posted(labels=Labels({"alertname": word, "instance": f"host-{number}"}))
-                for number in range(192)
+                for number in range(2 * BATCH)
             ]
             await daemon.running.live.external.take(told, now=daemon.clock.now())
             return max(sizes)
