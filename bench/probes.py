@@ -26,12 +26,12 @@ import uvloop
 from stewardmon.clock import SystemClock
 from stewardmon.demo.postgres import PostgresServer
 from stewardmon.errors import StewardmonError
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.exchange import exchange, request
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Probe
 from stewardmon.probes import KINDS
 from stewardmon.probes.asking import ask
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.exchange import exchange, request
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.transport import Transport
 
 CONTEXT: Final = Context(clock=SystemClock())

@@ -53,8 +53,7 @@ class AlertmanagerChannel:
         return Receipt(text=f"{host_of(self._settings.url)} took {len(alerts)} alerts")
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Return at once: no connection outlives its message."""
 
 
 def forwarded(

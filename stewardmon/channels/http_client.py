@@ -102,10 +102,6 @@ class HttpSender:
         host = urlsplit(url).hostname or "the receiver"
         return DeliveryError(f"{host} refused: {self.safe(words, url)}", temporary=temporary)
 
-    async def close(self) -> None:
-        """Close the connections that are kept."""
-        await self._wire.close()
-
 
 def dump(value: object) -> bytes:
     """Return the value as JSON that every parser takes: ASCII, lone surrogates replaced."""

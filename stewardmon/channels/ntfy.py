@@ -61,8 +61,7 @@ class NtfyChannel:
         return Receipt(text=self._http.safe(f"ntfy {answer.json().get('id', 'accepted it')}"))
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Return at once: no connection outlives its message."""
 
 
 def _priority(notification: Notification) -> int:

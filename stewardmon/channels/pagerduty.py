@@ -58,8 +58,7 @@ class PagerDutyChannel:
         return Receipt(text=f"PagerDuty: {self._http.safe(str(said.get('message', 'accepted')))}")
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Return at once: no connection outlives its message."""
 
 
 def pagerduty_event(notification: Notification, *, to: str, now: datetime) -> dict[str, Any]:

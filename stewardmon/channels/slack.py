@@ -58,8 +58,7 @@ class SlackChannel:
         return Receipt(text="Slack accepted it")
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Return at once: no connection outlives its message."""
 
     async def _post_as_bot(self, message: dict[str, Any], to: str) -> Receipt:
         url = join_url(self._settings.api, "chat.postMessage")

@@ -63,8 +63,7 @@ class TelegramChannel:
         return self._receipt(answer)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Return at once: no connection outlives its message."""
 
     def _receipt(self, answer: Answer) -> Receipt:
         said = answer.json()

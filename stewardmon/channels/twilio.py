@@ -64,8 +64,7 @@ class SmsChannel:
         return await self._twilio.create("Messages", to, {"Body": words})
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._twilio.close()
+        """Return at once: no connection outlives its message."""
 
 
 class VoiceChannel:
@@ -83,8 +82,7 @@ class VoiceChannel:
         return await self._twilio.create("Calls", to, {"Twiml": script})
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._twilio.close()
+        """Return at once: no connection outlives its message."""
 
 
 def twiml(words: str, *, ack_url: str) -> str:
@@ -133,9 +131,6 @@ class _Twilio:
             Request(url=url, form=fields, user=(account, self._token)), words=_words
         )
         return self._receipt(answer, url)
-
-    async def close(self) -> None:
-        await self._http.close()
 
     def _receipt(self, answer: Answer, url: str) -> Receipt:
         said = answer.json()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import PlainValidator
 
-from stewardmon.probes.endpoint import ascii_host
+from stewardmon.network.endpoint import ascii_host
 
 SERIES: Final = "stewardmon_net_duration_seconds"
 

@@ -17,19 +17,19 @@ from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.certificates import context
+from stewardmon.network.endpoint import Endpoint, parse_url
+from stewardmon.network.exchange import request, streaming
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import agent_amount
 from stewardmon.probes.agent_answer import STREAM_LIMIT, Lines, message_of
 from stewardmon.probes.agent_question import JSON, PATH, TOKENS, nonce, post, put
-from stewardmon.probes.certificates import context
-from stewardmon.probes.endpoint import Endpoint, parse_url
-from stewardmon.probes.exchange import request, streaming
 from stewardmon.probes.expect import Path
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.jsonpath import parse_path
 from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, failed
 from stewardmon.probes.steward import Session, SignIn, StewardApp, refused
 

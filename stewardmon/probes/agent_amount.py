@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from stewardmon.network.progress import Progress
 from stewardmon.probes.agent_answer import message_of
 from stewardmon.probes.jsonpath import JsonPath
 from stewardmon.probes.postgres_session import session
-from stewardmon.probes.progress import Progress
 
 TOLERANCE: Final = Decimal("0.01")  # PLATFORM.md section 2, row 22
 _MOST: Final = 20

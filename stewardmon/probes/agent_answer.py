@@ -15,9 +15,9 @@ import orjson
 
 from stewardmon.domain.outcome import Reason
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.failure import Failure
+from stewardmon.network.failure import Failure
+from stewardmon.network.wire import Wire
 from stewardmon.probes.rest import Answer
-from stewardmon.probes.wire import Wire
 
 STREAM_LIMIT: Final = 1024 * 1024
 _STEPS: Final = 3  # lines of a whole stream: fewer may arrive together by chance

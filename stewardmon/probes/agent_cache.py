@@ -20,11 +20,11 @@ from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.quantity import format_duration
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.agent_question import PATH, TOKENS, nonce, put
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import failed
 from stewardmon.probes.steward import Account, Session, SignIn, StewardApp
 from stewardmon.settings import Duration, Secret

@@ -17,14 +17,14 @@ from pydantic import AfterValidator, Field
 
 from stewardmon.domain import ratelimit
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.agent_question import PATH, TOKENS, nonce, post
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session as database_session
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, failed, summed
 from stewardmon.probes.steward import Account, Session, SignIn, StewardApp, Unknown
 from stewardmon.settings import Secret

@@ -13,15 +13,15 @@ from typing import Any, Final, Literal
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres_checks.app import agent_traffic
 from stewardmon.probes.postgres_checks.check import CheckSettings
 from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, failed
 from stewardmon.probes.steward import SignIn, StewardApp, refused
 

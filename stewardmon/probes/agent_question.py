@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
+from stewardmon.network.progress import Progress
 from stewardmon.probes.agent_answer import whole
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client
 from stewardmon.probes.steward import Session, refused
 

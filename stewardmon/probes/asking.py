@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from stewardmon.domain.outcome import Outcome, Reason, State
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Probe
-from stewardmon.probes.progress import Progress
 
 log = logging.getLogger(__name__)
 

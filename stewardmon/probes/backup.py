@@ -19,13 +19,13 @@ from stewardmon.domain.backups import Backup, Complaint, Limits, judge
 from stewardmon.domain.display import format_since, format_value
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.backup_folder import read_folder
 from stewardmon.probes.backup_listing import read_listing, read_supabase
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import Header, HeaderValue, Url
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Client, failed, summed
 from stewardmon.settings import Duration, Secret, Settings
 

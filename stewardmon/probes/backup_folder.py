@@ -12,8 +12,8 @@ from typing import Final
 
 from stewardmon.domain.backups import Backup, group_of
 from stewardmon.domain.outcome import Reason, State
+from stewardmon.network.failure import Failure
 from stewardmon.probes.dump import Form, Verdict, inspect, size_of
-from stewardmon.probes.failure import Failure
 
 _MOST: Final = 10_000  # entries of a folder that are looked at
 _OPENED: Final = 4  # backups of a form that are read, newest first, until one is whole

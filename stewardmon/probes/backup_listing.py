@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from stewardmon.domain.backups import Backup, group_of
 from stewardmon.domain.outcome import Reason
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.expect import moment
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client
 
 _PAGES: Final = 20  # S3 lists a thousand objects a page, by name and not by age

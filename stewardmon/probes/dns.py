@@ -12,12 +12,12 @@ from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import ascii_host
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.address import SERIES, Place
 from stewardmon.probes.condition import Pattern, search
-from stewardmon.probes.endpoint import ascii_host
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.settings import Settings
 
 # Longer than any probe's timeout, which cuts the ask off: dnspython's own must not come first.

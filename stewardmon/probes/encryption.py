@@ -17,11 +17,11 @@ from psycopg import sql
 from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import summed
 from stewardmon.settings import Settings
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.certificates import Certificates
+from stewardmon.network.certificates import Certificates
 from stewardmon.probes.condition import Condition, Expected, Pattern, search, shown
 from stewardmon.probes.jsonpath import JsonPath, parse_path
 from stewardmon.settings import Duration, Settings

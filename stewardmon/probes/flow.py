@@ -19,15 +19,15 @@ import orjson
 from pydantic import AfterValidator, Field, FilePath, model_validator
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.certificates import context
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.exchange import Reply, exchange, request
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
-from stewardmon.probes.certificates import context
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.exchange import Reply, exchange, request
 from stewardmon.probes.expect import Expect, Path
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import Header, HeaderValue, decoded
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import LIMIT, failed
 from stewardmon.settings import Secret, Settings
 

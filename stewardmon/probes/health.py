@@ -20,14 +20,14 @@ from pydantic import Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.exchange import Reply
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
-from stewardmon.probes.exchange import Reply
 from stewardmon.probes.expect import Complaint, Expect, Fresh
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import HttpProbe, HttpSettings, Url, decoded
 from stewardmon.probes.jsonpath import parse_path
-from stewardmon.probes.progress import Progress
 from stewardmon.settings import Duration, Settings
 
 _WELL: Final = frozenset({"healthy", "ok", "up", "pass"})

@@ -12,15 +12,15 @@ from pydantic import AfterValidator, ByteSize, Field, FilePath
 
 from stewardmon.domain import ratelimit
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State, usual
+from stewardmon.network.certificates import context
+from stewardmon.network.endpoint import Endpoint, parse_url
+from stewardmon.network.exchange import Reply, Request, exchange, request
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
+from stewardmon.network.wire import BODY_LIMIT
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
-from stewardmon.probes.certificates import context
-from stewardmon.probes.endpoint import Endpoint, parse_url
-from stewardmon.probes.exchange import Reply, Request, exchange, request
 from stewardmon.probes.expect import Complaint, Expect
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
-from stewardmon.probes.wire import BODY_LIMIT
 from stewardmon.settings import Secret, Settings
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2

@@ -23,10 +23,10 @@ from stewardmon.domain import leaks
 from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.expect import moment
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import failed, summed
 from stewardmon.settings import Duration, Settings
 

@@ -8,10 +8,11 @@ from typing import Any, Final
 import orjson
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.exchange import Reply, exchange
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.exchange import Reply, exchange
 from stewardmon.probes.expect import moment
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import decoded
 from stewardmon.probes.openai_api import (
     BODY_LIMIT,
@@ -22,7 +23,6 @@ from stewardmon.probes.openai_api import (
     refusal,
     traced,
 )
-from stewardmon.probes.progress import Progress
 
 
 class OpenAiSettings(OpenAiApi):

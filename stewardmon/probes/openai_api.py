@@ -12,11 +12,11 @@ from pydantic import AfterValidator, FilePath
 
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.certificates import context
-from stewardmon.probes.endpoint import Endpoint, parse_url
-from stewardmon.probes.exchange import Request, request
-from stewardmon.probes.failure import Failure, waits
-from stewardmon.probes.progress import Progress
+from stewardmon.network.certificates import context
+from stewardmon.network.endpoint import Endpoint, parse_url
+from stewardmon.network.exchange import Request, request
+from stewardmon.network.failure import Failure, waits
+from stewardmon.network.progress import Progress
 from stewardmon.settings import Secret, Settings
 
 BODY_LIMIT: Final = 4 * 1024 * 1024  # some compatible servers list hundreds of models at length

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.exchange import streaming
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import openai_stream
-from stewardmon.probes.exchange import streaming
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.openai_api import (
     OpenAiApi,
     failed,
@@ -24,7 +25,6 @@ from stewardmon.probes.openai_api import (
 )
 from stewardmon.probes.openai_stream import STREAM_LIMIT, Stream
 from stewardmon.probes.openai_tokens import DailyTokens
-from stewardmon.probes.progress import Progress
 
 _PROMPT: Final = "Reply with the single word: pong"
 _PROMPT_TOKENS: Final = 20  # what the prompt and its frame come to, rounded up

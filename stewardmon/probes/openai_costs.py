@@ -15,12 +15,12 @@ from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.exchange import exchange
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
-from stewardmon.probes.exchange import exchange
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import decoded
 from stewardmon.probes.openai_api import BODY_LIMIT, OpenAiApi, failed, refusal
-from stewardmon.probes.progress import Progress
 
 # GET /v1/organization/costs (platform.openai.com/docs/api-reference/usage/costs).
 _PATH: Final = "/organization/costs"

@@ -10,9 +10,10 @@ import orjson
 from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.exchange import Reply, exchange
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
-from stewardmon.probes.exchange import Reply, exchange
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import decoded
 from stewardmon.probes.openai_api import (
     BODY_LIMIT,
@@ -24,7 +25,6 @@ from stewardmon.probes.openai_api import (
     traced,
 )
 from stewardmon.probes.openai_tokens import DailyTokens
-from stewardmon.probes.progress import Progress
 
 _TEXT: Final = "ping"
 

@@ -11,9 +11,9 @@ import orjson
 
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.failure import Failure
+from stewardmon.network.failure import Failure
+from stewardmon.network.wire import Wire
 from stewardmon.probes.openai_api import refusal
-from stewardmon.probes.wire import Wire
 
 STREAM_LIMIT: Final = 1024 * 1024
 _SHOWN_FINISHES: Final = frozenset({"stop", "length"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from stewardmon.domain.outcome import Measurement, Reason, State
+from stewardmon.network.failure import Failure
 from stewardmon.ports import Clock
-from stewardmon.probes.failure import Failure
 
 
 class DailyTokens:

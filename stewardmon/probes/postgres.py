@@ -9,12 +9,12 @@ from typing import Any, Final
 from pydantic import ByteSize, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, failed
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import shown
-from stewardmon.probes.progress import Progress
 
 DOWN: Final = Measurement("pg_up", 0.0)
 UP: Final = Measurement("pg_up", 1.0)

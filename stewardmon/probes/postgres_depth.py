@@ -8,15 +8,15 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres_checks import CHECKS
 from stewardmon.probes.postgres_checks.check import CheckSettings, Found
 from stewardmon.probes.postgres_evidence import testify
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
-from stewardmon.probes.progress import Progress
 
 # What one check meets without it saying anything of the others.
 _CHECKS_OWN: Final = frozenset(

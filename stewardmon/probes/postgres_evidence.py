@@ -10,10 +10,10 @@ from typing import Final
 from stewardmon.domain.display import format_since, format_value
 from stewardmon.domain.redact import excerpt
 from stewardmon.domain.runbooks import DATABASE, ERROR_RATES, RESPONSE_TIMES
-from stewardmon.probes.failure import Failure
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.postgres_checks.statements import slowest
 from stewardmon.probes.postgres_session import Session, session
-from stewardmon.probes.progress import Progress
 
 STATEMENT: Final = timedelta(seconds=1)
 LOCK: Final = timedelta(milliseconds=200)

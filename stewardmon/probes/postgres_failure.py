@@ -9,7 +9,7 @@ import psycopg
 
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.failure import Failure
+from stewardmon.network.failure import Failure
 
 # SQLSTATE, or its class, to reason (PostgreSQL documentation, appendix A).
 _STATES: Final = {

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.condition import Condition, Expected
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
-from stewardmon.probes.progress import Progress
 
 _CURSOR: Final = "stewardmon_rows"
 _MOST_ROWS: Final = 10_000

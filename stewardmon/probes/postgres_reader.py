@@ -9,10 +9,10 @@ from typing import Annotated, Final, TypeVar
 from pydantic import AfterValidator
 
 from stewardmon.domain.outcome import Outcome
-from stewardmon.probes.failure import Failure
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.probes.progress import Progress
 from stewardmon.settings import Duration, Secret, Settings
 
 PHASES: Final = "stewardmon_pg_duration_seconds"

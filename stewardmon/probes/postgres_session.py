@@ -11,11 +11,11 @@ import psycopg
 from psycopg import waiting
 from psycopg.rows import DictRow, dict_row
 
-from stewardmon.probes.dial import resolve
-from stewardmon.probes.endpoint import literal
+from stewardmon.network.dial import resolve
+from stewardmon.network.endpoint import literal
+from stewardmon.network.progress import Progress
 from stewardmon.probes.postgres_failure import failure_of
 from stewardmon.probes.postgres_url import hosts, ports, shown
-from stewardmon.probes.progress import Progress
 
 APPLICATION: Final = "stewardmon"
 _MS: Final = timedelta(milliseconds=1)

@@ -12,12 +12,12 @@ import orjson
 
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.certificates import Certificates, context
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.exchange import exchange, request
-from stewardmon.probes.failure import Failure, waits
+from stewardmon.network.certificates import Certificates, context
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.exchange import exchange, request
+from stewardmon.network.failure import Failure, waits
+from stewardmon.network.progress import Progress
 from stewardmon.probes.http import decoded
-from stewardmon.probes.progress import Progress
 
 LIMIT: Final = 2 * 1024 * 1024  # bytes of a body that a probe of several questions reads
 

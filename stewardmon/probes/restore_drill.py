@@ -24,10 +24,10 @@ from psycopg.conninfo import make_conninfo
 from stewardmon.domain.outcome import Reason
 from stewardmon.domain.redact import excerpt
 from stewardmon.domain.restoration import Bar, Restored, RestoreError, Table, compare
+from stewardmon.network.failure import Failure
 from stewardmon.ports import Clock
 from stewardmon.probes.backup_folder import read_folder
 from stewardmon.probes.dump import Form, find_program
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.postgres_failure import failure_of
 from stewardmon.probes.postgres_url import parse_conninfo, shown
 

@@ -22,11 +22,11 @@ from stewardmon.domain.posture import (
     judge_script,
 )
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.certificates import Certificates
-from stewardmon.probes.dial import private
-from stewardmon.probes.endpoint import literal, parse_url
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
+from stewardmon.network.certificates import Certificates
+from stewardmon.network.dial import private
+from stewardmon.network.endpoint import literal, parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.rest import Answer, Client
 from stewardmon.probes.tls import left
 

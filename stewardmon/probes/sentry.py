@@ -17,12 +17,12 @@ from pydantic import AfterValidator, FilePath, model_validator
 
 from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.endpoint import parse_url
 from stewardmon.probes.expect import moment
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import Url
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client, failed
 from stewardmon.settings import Duration, Secret, Settings
 

@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client, failed, summed
 from stewardmon.settings import Settings
 

@@ -18,11 +18,11 @@ from pydantic import AfterValidator, FilePath
 
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import HeaderValue
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client
 from stewardmon.settings import Secret, Settings
 

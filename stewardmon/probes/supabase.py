@@ -18,14 +18,14 @@ from psycopg import sql
 from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import HeaderValue
 from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Answer, Client, failed, summed
 from stewardmon.settings import Secret, Settings
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.dial import connect, resolve
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.address import SERIES, Place
 from stewardmon.probes.condition import Pattern, search
-from stewardmon.probes.dial import connect, resolve
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.settings import Secret, Settings
 
 _HEARD: Final = 64 * 1024

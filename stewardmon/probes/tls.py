@@ -11,13 +11,13 @@ from pydantic import Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.certificates import Certificates, context
+from stewardmon.network.dial import connect, resolve, secure
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.address import SERIES, Place
-from stewardmon.probes.certificates import Certificates, context
 from stewardmon.probes.condition import Pattern, search
-from stewardmon.probes.dial import connect, resolve, secure
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.settings import Settings
 
 TRUSTED: Final = Measurement("stewardmon_tls_trusted", 1.0)

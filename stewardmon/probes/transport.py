@@ -9,12 +9,12 @@ import httpx
 
 from stewardmon.domain.outcome import Reason
 from stewardmon.domain.redact import excerpt
-from stewardmon.probes.certificates import context
-from stewardmon.probes.dial import private
-from stewardmon.probes.endpoint import Endpoint, parse_url
-from stewardmon.probes.exchange import Reply, Request, exchange, request
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
+from stewardmon.network.certificates import context
+from stewardmon.network.dial import private
+from stewardmon.network.endpoint import Endpoint, parse_url
+from stewardmon.network.exchange import Reply, Request, exchange, request
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 
 _OURS: Final = frozenset({"host", "content-length", "connection", "user-agent"})
 _TOLD: Final = frozenset({b"location", b"set-cookie"})

@@ -18,11 +18,11 @@ from pydantic import AfterValidator, Field, FilePath, model_validator
 from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.failure import Failure
 from stewardmon.probes.http import Url
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import LIMIT, Answer, Client, failed
 from stewardmon.probes.vercel_api import API, behind
 from stewardmon.settings import Duration, Secret, Settings

@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from stewardmon.domain.outcome import Reason, State
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.rest import Client
 
 API: Final = "https://api.vercel.com"

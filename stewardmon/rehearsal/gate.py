@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from stewardmon.domain.canary import Group
 from stewardmon.domain.outcome import Outcome
 from stewardmon.errors import UsageError
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context
 from stewardmon.probes import KINDS
 from stewardmon.probes.asking import ask
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
 from stewardmon.probes.rest import Client
 from stewardmon.probes.vercel import version_of
 

@@ -17,7 +17,7 @@ from typing import Final
 from stewardmon.domain.course import quantile
 from stewardmon.domain.outcome import Outcome
 from stewardmon.errors import UsageError
-from stewardmon.probes.endpoint import parse_url
+from stewardmon.network.endpoint import parse_url
 from stewardmon.rehearsal.checks.flight import Flight, Found, Verdict, number
 from stewardmon.rehearsal.checks.page import outside
 

@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from stewardmon.domain.outcome import Cost, Reason, State
+from stewardmon.network import dial
 from stewardmon.ports import Kind
-from stewardmon.probes import KINDS, dial, transport
+from stewardmon.probes import KINDS, transport
 from tests.support.probing import CONTEXT, asked
 from tests.support.servers import (
     Authority,

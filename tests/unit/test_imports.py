@@ -11,6 +11,7 @@ UNUSED = (
     "apprise",
     "apscheduler",
     "cryptography",
+    "httpx",
     "icalendar",
     "jinja2",
     "aiosmtplib",
@@ -27,7 +28,6 @@ UNUSED = (
 )
 #: Loaded beside the first asks, which wait for none of it.
 LATER = (
-    "httpx",
     "prometheus_client",
     "starlette",
     "stewardmon.app",

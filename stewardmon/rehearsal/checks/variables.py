@@ -11,8 +11,8 @@ from stewardmon.config.addresses import misspelt
 from stewardmon.config.interpolation import Missing, lookup
 from stewardmon.config.placeholders import is_placeholder
 from stewardmon.domain import leaks
-from stewardmon.probes.dial import private
-from stewardmon.probes.endpoint import literal
+from stewardmon.network.dial import private
+from stewardmon.network.endpoint import literal
 from stewardmon.probes.sentry import parse_dsn
 from stewardmon.rehearsal.checks.flight import Flight, Found, Verdict
 

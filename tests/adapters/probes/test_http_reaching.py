@@ -10,7 +10,7 @@ import pytest
 
 from stewardmon.clock import SystemClock
 from stewardmon.domain.outcome import Outcome, Reason, State
-from stewardmon.probes.wire import Wire
+from stewardmon.network.wire import Wire
 from tests.support.probing import asked, measured
 from tests.support.servers import (
     Authority,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from stewardmon.domain.outcome import Reason
-from stewardmon.probes.dial import private
-from stewardmon.probes.endpoint import parse_url
-from stewardmon.probes.exchange import Reply, request
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
+from stewardmon.network.dial import private
+from stewardmon.network.endpoint import parse_url
+from stewardmon.network.exchange import Reply, request
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.transport import follow
 from tests.support.servers import answer, sends, serving
 

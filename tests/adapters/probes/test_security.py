@@ -17,8 +17,8 @@ from stewardmon.demo.limits import Limits
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Outcome, Reason, State
-from stewardmon.probes.failure import Failure
-from stewardmon.probes.progress import Progress
+from stewardmon.network.failure import Failure
+from stewardmon.network.progress import Progress
 from stewardmon.probes.rest import Answer, Client
 from stewardmon.probes.security import SecuritySettings
 from stewardmon.probes.security_checks import CHECKS, Site

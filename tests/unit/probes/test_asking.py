@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
+from stewardmon.network.progress import Progress
 from stewardmon.probes.asking import ask
-from stewardmon.probes.progress import Progress
 
 
 class Scripted:

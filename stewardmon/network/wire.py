@@ -9,8 +9,8 @@ from typing import Final
 import httptools
 
 from stewardmon.domain.outcome import Reason
-from stewardmon.probes.failure import Failure, failure_of
-from stewardmon.probes.progress import Progress
+from stewardmon.network.failure import Failure, failure_of
+from stewardmon.network.progress import Progress
 
 BODY_LIMIT: Final = 1024 * 1024
 HEADER_LIMIT: Final = 64 * 1024  # more than any browser takes: an accident or an attack

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
-from stewardmon.probes.certificates import Certificates
-from stewardmon.probes.dial import connect, resolve, secure
-from stewardmon.probes.endpoint import Endpoint
-from stewardmon.probes.progress import Progress
-from stewardmon.probes.wire import BODY_LIMIT, Wire
+from stewardmon.network.certificates import Certificates
+from stewardmon.network.dial import connect, resolve, secure
+from stewardmon.network.endpoint import Endpoint
+from stewardmon.network.progress import Progress
+from stewardmon.network.wire import BODY_LIMIT, Wire
+
+_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,16 @@ class Request:
     method: str
     raw: bytes
     tls: ssl.SSLContext | None = None
+
+
+def by_name(raw: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Return headers by lower-case name; those that came twice are joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +58,7 @@ class Reply:
     @cached_property
     def headers(self) -> Mapping[str, str]:
         """Return the headers by lower-case name; those that came twice are joined by commas."""
-        found: dict[str, str] = {}
-        for name, value in self.raw_headers:
-            key = name.decode("latin-1").lower()
-            text = value.decode("latin-1")
-            found[key] = f"{found[key]}, {text}" if key in found else text
-        return found
+        return by_name(self.raw_headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,10 @@ def request(
     tls: ssl.SSLContext | None = None,
     user_agent: str = "stewardmon",
 ) -> Request:
-    """Return the request ready to send; `headers` win over those that are always there."""
+    """Return the request ready to send; `headers` win over those that are always there.
+
+    Raises ValueError for a header that would break the request.
+    """
     fields = {
         "host": ("Host", endpoint.authority),
         "user-agent": ("User-Agent", user_agent),
@@ -91,6 +103,8 @@ def request(
     if body or method in ("POST", "PUT", "PATCH"):
         fields["content-length"] = ("Content-Length", str(len(body)))
     for name, value in (headers or {}).items():
+        if _BREAKS.search(name + value):
+            raise ValueError(f"the header {name[:40]!r} holds a control character")
         fields[name.lower()] = (name, value)
     lines = [f"{method} {endpoint.target} HTTP/1.1", *(f"{n}: {v}" for n, v in fields.values())]
     raw = "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body

@@ -13,10 +13,10 @@ from functools import cache, lru_cache
 from typing import Final, TypeVar
 
 from stewardmon.domain.outcome import Reason
-from stewardmon.probes.certificates import Certificates, certificates
-from stewardmon.probes.endpoint import literal
-from stewardmon.probes.failure import Failure, failure_of
-from stewardmon.probes.progress import Progress
+from stewardmon.network.certificates import Certificates, certificates
+from stewardmon.network.endpoint import literal
+from stewardmon.network.failure import Failure, failure_of
+from stewardmon.network.progress import Progress
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

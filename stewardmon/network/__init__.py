@@ -1,0 +1,1 @@
+"""Names, connections, TLS and HTTP/1.1, each step measured: what probes and channels both use."""
