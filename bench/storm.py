@@ -27,7 +27,7 @@ import httpx
 
 from bench.acks import BOUND, TOKEN, acknowledging, at_99, said
 from bench.kernel import cpu_seconds, peak_bytes
-from bench.processes import answers, running, wait_for
+from bench.processes import PYTHON, answers, running, wait_for
 from stewardmon.demo.postgres import free_port
 
 
@@ -160,7 +160,7 @@ def stewardmon(storm: Storm, folder: Path) -> Measured:
     pager, port = Pager(), free_port()
     _write_rules(folder, pager.url)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
+    command = [PYTHON, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
     env = {
         "STEWARDMON_LISTEN": f"127.0.0.1:{port}",
         "STEWARDMON_TOKEN": TOKEN,
@@ -179,7 +179,7 @@ def acknowledgements(storm: Storm, folder: Path) -> Sequence[float]:
     pager, port = Pager(), free_port()
     _write_rules(folder, pager.url)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
+    command = [PYTHON, "-m", "stewardmon", "run", "--rules", "rules", "--state", "s.db"]
     env = {
         "STEWARDMON_LISTEN": f"127.0.0.1:{port}",
         "STEWARDMON_TOKEN": TOKEN,
