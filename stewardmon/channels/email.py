@@ -109,7 +109,7 @@ class EmailChannel:
         """Nothing is kept open."""
 
     async def _submit(self, message: EmailMessage, to: str) -> str:
-        # Imported here for the same reason as httpx: settings alone do not need it.
+        # Imported here: settings alone do not need it.
         from aiosmtplib import SMTPException, SMTPNotSupported  # noqa: PLC0415
 
         seconds = self._settings.timeout.total_seconds()
