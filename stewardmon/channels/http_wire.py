@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from stewardmon.channels.http_client import Answer, Request
 from stewardmon.domain.outcome import Reason
 from stewardmon.errors import DeliveryError
 from stewardmon.network import exchange
+from stewardmon.network.dial import Resolver
 from stewardmon.network.endpoint import parse_url
 from stewardmon.network.failure import Failure
 from stewardmon.network.progress import Progress
@@ -85,7 +86,11 @@ class Wire:
             async with asyncio.timeout(self._timeout) as limit:
                 connection = await opened.enter_async_context(
                     exchange.streaming(
-                        asked, Progress(), limit=LONGEST_BODY, guard=self._public_only
+                        asked,
+                        Progress(),
+                        limit=LONGEST_BODY,
+                        guard=self._public_only,
+                        names=_names(),
                     )
                 )
                 await connection.head()
@@ -105,6 +110,12 @@ async def _read(connection: Connection, *, deadline: float | None) -> tuple[byte
         # The receiver has answered: what it broke off is only the rest of its words.
         return bytes(content), False
     return bytes(content), not connection.too_large
+
+
+@cache
+def _names() -> Resolver:
+    """Return the channels' own resolver: lookups of probes that hang keep no page waiting."""
+    return Resolver()
 
 
 @lru_cache(maxsize=8)

@@ -76,9 +76,12 @@ def private(address: str) -> bool:
     return parsed.is_multicast or not parsed.is_global
 
 
-async def resolve(host: str, *, guard: bool, progress: Progress) -> Sequence[str]:
+async def resolve(
+    host: str, *, guard: bool, progress: Progress, names: Resolver | None = None
+) -> Sequence[str]:
     """Return the addresses of a host; with `guard`, raises Failure where one is private.
 
+    `names` looks it up, the probes' resolver where none is given.
     The guard looks at the very addresses that are connected to, so a name cannot change in between.
     """
     progress.enter("resolve")
@@ -86,7 +89,7 @@ async def resolve(host: str, *, guard: bool, progress: Progress) -> Sequence[str
         addresses: Sequence[str] = (host,)
     else:
         try:
-            addresses = await resolver().addresses(host)
+            addresses = await (names or resolver()).addresses(host)
         except (OSError, UnicodeError) as error:
             known = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME)
             raise failure_of(known, host=host, port=0) from None

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from stewardmon.network.certificates import Certificates
-from stewardmon.network.dial import connect, resolve, secure
+from stewardmon.network.dial import Resolver, connect, resolve, secure
 from stewardmon.network.endpoint import Endpoint
 from stewardmon.network.progress import Progress
 from stewardmon.network.wire import BODY_LIMIT, Wire
@@ -138,13 +138,19 @@ async def exchange(
 
 @asynccontextmanager
 async def streaming(
-    asked: Request, progress: Progress, *, limit: int = BODY_LIMIT, guard: bool = False
+    asked: Request,
+    progress: Progress,
+    *,
+    limit: int = BODY_LIMIT,
+    guard: bool = False,
+    names: Resolver | None = None,
 ) -> AsyncIterator[Wire]:
     """Send the request and hand out its answer to be read chunk by chunk; raises Failure.
 
-    The connection lives as long as the context.
+    The connection lives as long as the context. `names` is for whoever must not wait for lookups
+    of others.
     """
-    opened = await _open(asked, progress, limit=limit, guard=guard)
+    opened = await _open(asked, progress, limit=limit, guard=guard, names=names)
     try:
         opened.wire.stream_from(opened.transport)
         opened.send(asked, progress)
@@ -153,9 +159,11 @@ async def streaming(
         opened.close()
 
 
-async def _open(asked: Request, progress: Progress, *, limit: int, guard: bool) -> _Opened:
+async def _open(
+    asked: Request, progress: Progress, *, limit: int, guard: bool, names: Resolver | None = None
+) -> _Opened:
     endpoint = asked.endpoint
-    addresses = await resolve(endpoint.host, guard=guard, progress=progress)
+    addresses = await resolve(endpoint.host, guard=guard, progress=progress, names=names)
     wire = Wire(progress, where=endpoint.authority, bodiless=asked.method == "HEAD", limit=limit)
     transport, address = await connect(
         addresses, host=endpoint.host, port=endpoint.port, protocol=wire, progress=progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from base64 import b64decode
 from datetime import timedelta
 from email.utils import format_datetime
@@ -281,6 +282,28 @@ async def test_the_judged_address_is_reached_under_the_servers_own_name(
         (received,) = receiver.received
         assert received.headers["host"] == f"hooks.example:{receiver.port}"
     assert asked == ["hooks.example"]
+
+
+async def test_names_that_hang_for_probes_keep_no_page_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = threading.Event()
+
+    def look_up(host: str) -> list[str]:
+        if host.startswith("hangs"):
+            over.wait()
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(dial, "_lookup", look_up)
+    async with HttpReceiver() as receiver, asyncio.TaskGroup() as group:
+        for number in range(200):  # more than the probes' resolver has threads
+            group.create_task(dial.resolver().addresses(f"hangs-{number}.example"))
+        await asyncio.sleep(0)  # noqa: TID251 - until they are under way
+        try:
+            receipt = await post(receiver.url.replace("127.0.0.1", "hooks.example"))
+        finally:
+            over.set()
+    assert receipt.text
 
 
 def test_secrets_are_struck_out_however_they_are_quoted() -> None:
