@@ -284,6 +284,8 @@ ITSELF: Final = Board(
                   form=Form.NUMBER, steps=(1, 2)),
             Shown("Event loop lag, 99th percentile", p99("stewardmon_event_loop_lag_seconds", "5m"),
                   "p99", "s", steps=(0.05, 0.25)),
+            Shown("What held the event loop for long",
+                  "increase(stewardmon_slow_callbacks_total[5m])", "times", steps=(5, 50)),
             Shown("Start lag of probes, 99th percentile",
                   p99("stewardmon_schedule_lag_seconds", "5m"), "p99", "s", steps=(0.1, 0.25)),
             Shown("Missed ticks", "sum by (loop) (increase(stewardmon_missed_ticks_total[5m]))",

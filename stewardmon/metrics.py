@@ -163,6 +163,11 @@ LOOP_LAG: Final = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1),
     registry=REGISTRY,
 )
+SLOW_CALLBACKS: Final = Counter(
+    "stewardmon_slow_callbacks_total",
+    "Times that something held the event loop for so long that what was due came 50 ms late.",
+    registry=REGISTRY,
+)
 CLOCK_OFFSET: Final = Gauge(
     "stewardmon_clock_offset_seconds",
     "How far the machine's clock was stepped away from the time that stewardmon keeps.",

@@ -11,13 +11,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from stewardmon import telemetry
+from stewardmon import __version__, metrics, telemetry
 from stewardmon.app import App, Parts
 from stewardmon.channels.http_client import HttpSender, Request
 from stewardmon.channels.settings import HttpSettings
+from stewardmon.clock import SystemClock
 from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
 from stewardmon.domain.change import Change
+from stewardmon.engine import lag
 from stewardmon.engine.deadman import EVERY, Ping
 from stewardmon.engine.early import Early
 from stewardmon.engine.lead import keep_leading, wait_to_lead
@@ -73,6 +75,7 @@ async def serving(opening: Opening) -> AsyncIterator[tuple[App, str]]:
     )
     app = await asyncio.to_thread(App, parts)
     server = Server(app.live, links=links, access=_access(runtime), listening=opening.listening)
+    metrics.BUILD.labels(__version__).set(1)
     try:
         await app.start()
         async with asyncio.TaskGroup() as loops:
@@ -80,6 +83,7 @@ async def serving(opening: Opening) -> AsyncIterator[tuple[App, str]]:
                 loops.create_task(app.run(), name="app"),
                 loops.create_task(server.run(), name="web"),
                 loops.create_task(keep_leading(right, app.live.ledger, clock), name="lead"),
+                loops.create_task(lag.measure(SystemClock()), name="lag"),
             ]
             try:
                 yield app, url

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bench.servers import Receiver, Target
+from stewardmon import __version__
 from stewardmon.clock import SystemClock
 from tests.support.plain import NO_TLS
 from tests.support.process import Process, stewardmon
@@ -231,6 +232,21 @@ async def test_commands_find_the_daemon_of_their_own_environment(tmp_path: Path)
         code, said = await _run("check", "--live", cwd=tmp_path, **reach)
         assert code == 1
         assert said.startswith(f"no stewardmon answers at http://127.0.0.1:{port} ")
+
+
+async def test_it_says_of_itself_which_version_runs_and_how_late_its_loop_is(
+    tmp_path: Path,
+) -> None:
+    async def told(question: str) -> list[dict[str, str]]:
+        answer = await daemon.get(f"/api/v1/query?query={question}")
+        return [one["metric"] for one in answer["data"]["result"]]
+
+    async with Target() as app, stewardmon(tmp_path, _rules(tmp_path, target=app.url)) as daemon:
+        lag = "stewardmon_event_loop_lag_seconds_count>0"
+        await until_async(lambda: told(lag), what="the loop's lag is a series")
+        assert await told("stewardmon_slow_callbacks_total")
+        (build,) = await told("stewardmon_build_info==1")
+        assert build["version"] == __version__
 
 
 async def _has_probes(daemon: Process, names: set[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from stewardmon import metrics
 from tests.support.peers import PACKAGES
 
 ROOT: Final = Path(__file__).parents[2]
@@ -186,3 +187,15 @@ def test_scripts_are_executable_and_parse() -> None:
 def test_the_licence_is_apache() -> None:
     assert project()["project"]["license"] == "Apache-2.0"
     assert "Apache License" in text("LICENSE")
+
+
+def _is_a_metric(one: object) -> bool:
+    return hasattr(one, "collect") and hasattr(one, "describe") and not isinstance(one, type)
+
+
+def test_every_metric_that_is_declared_is_set_somewhere() -> None:
+    """A dashboard over a metric that nobody sets says that all is well."""
+    declared = {name for name, one in vars(metrics).items() if _is_a_metric(one)}
+    sources = [path.read_text() for path in (ROOT / "stewardmon").rglob("*.py")]
+    used = {name for text in sources for name in re.findall(r"\bmetrics\.([A-Z_]+)\b", text)}
+    assert declared - used == set()
