@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from functools import cache, lru_cache
 from typing import Final
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 
 import certifi
 
-from stewardmon.channels.http_client import Answer, Request
+from stewardmon.channels.http_client import Answer, Request, basic
 from stewardmon.domain.outcome import Reason
 from stewardmon.errors import DeliveryError
 from stewardmon.network import exchange
@@ -69,7 +68,7 @@ class Wire:
             content = urlencode(request.form).encode()
             headers["Content-Type"] = _FORM
         if request.user is not None:
-            login = b64encode(":".join(request.user).encode()).decode()
+            (login,) = basic(request.user)
             headers["Authorization"] = f"Basic {login}"
         return exchange.request(
             endpoint,
@@ -90,7 +89,7 @@ class Wire:
                         Progress(),
                         limit=LONGEST_BODY,
                         guard=self._public_only,
-                        names=_names(),
+                        names=_resolver(),
                     )
                 )
                 await connection.head()
@@ -113,7 +112,7 @@ async def _read(connection: Connection, *, deadline: float | None) -> tuple[byte
 
 
 @cache
-def _names() -> Resolver:
+def _resolver() -> Resolver:
     """Return the channels' own resolver: lookups of probes that hang keep no page waiting."""
     return Resolver()
 

@@ -138,6 +138,10 @@ class Members(dict[str, Alert]):
 
     __slots__ = ("__weakref__", "_grown_from")
 
+    def __init__(self, alerts: Mapping[str, Alert] | Iterable[tuple[str, Alert]] = ()) -> None:
+        super().__init__(alerts)
+        self._grown_from: ref[Members] | None = None
+
     @classmethod
     def grown(cls, before: Mapping[str, Alert], joined: Mapping[str, Alert]) -> Members:
         """Return a set with alerts that joined another one, behind those that were there."""
@@ -152,10 +156,6 @@ class Members(dict[str, Alert]):
         """Say whether this is `before` with others behind it; not known of every set."""
         origin = self._grown_from
         return origin is not None and origin() is before
-
-    def __init__(self, alerts: Mapping[str, Alert] | Iterable[tuple[str, Alert]] = ()) -> None:
-        super().__init__(alerts)
-        self._grown_from: ref[Members] | None = None
 
 
 def only_joined(before: Mapping[str, Alert], after: Mapping[str, Alert]) -> Iterable[str] | None:

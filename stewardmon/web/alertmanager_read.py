@@ -38,8 +38,8 @@ async def read_alerts(
         raise RequestError("the body must be a list of alerts")
     good: list[Posted] = []
     wrong = ""
-    known: dict[Pair, Pair] = {}  # alerts that come together agree on most of what they say
-    said: dict[str, str] = {}
+    pairs: dict[Pair, Pair] = {}  # alerts that come together agree on most of what they say
+    urls: dict[str, str] = {}
     for place, one in enumerate(body):
         if place % _AT_ONCE == _AT_ONCE - 1:
             await rest()
@@ -50,11 +50,11 @@ async def read_alerts(
         if not isinstance(url, str):
             raise RequestError(f"generatorURL of alert {place} must be a text")
         posted = Posted(
-            labels=Labels.sharing(labels, known),
-            annotations=Labels.sharing(annotations, known) if annotations else NOTHING,
+            labels=Labels.sharing(labels, pairs),
+            annotations=Labels.sharing(annotations, pairs) if annotations else NOTHING,
             starts_at=_time(one, "startsAt", "alert", place),
             ends_at=_time(one, "endsAt", "alert", place),
-            generator_url=said.setdefault(url, url),
+            generator_url=urls.setdefault(url, url),
         )
         refused = _refused(posted, labels, now)
         if refused:

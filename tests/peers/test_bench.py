@@ -58,8 +58,8 @@ SAYING: Final = {
     "storm": (["--alerts", "200", "--acks", "3"], "µs CPU an alert"),
     "storm_rules": (["--alerts", "40", "--names", "2", "--acks", "3"], "40 alerts fired"),
     "web": (["--rounds", "1"], "/metrics: the event loop was away"),
-    "probes": (["--seconds", "0.05"], "http"),
-    "crash": (["--kills", "2"], "lost"),
+    "probes": (["--seconds", "0.05"], "of one plain httpx request"),
+    "crash": (["--kills", "2"], "  lost 0  "),
 }
 
 

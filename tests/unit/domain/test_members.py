@@ -10,6 +10,7 @@ from weakref import ref
 
 import pytest
 
+from stewardmon.domain import triage
 from stewardmon.domain.alert import Alert
 from stewardmon.domain.incident import (
     Address,
@@ -20,7 +21,7 @@ from stewardmon.domain.incident import (
     only_joined,
 )
 from stewardmon.domain.labels import Labels
-from tests.support.builders import MATRIX, START, firing
+from tests.support.builders import BOOK, MATRIX, START, firing
 
 ALERTS = {one.fingerprint: one for one in (firing(host=str(number)) for number in range(6))}
 FIRST, SECOND, THIRD, *_ = ALERTS
@@ -73,18 +74,8 @@ def test_whoever_holds_a_set_holds_none_of_those_before_it() -> None:
     assert not after.grew_from(Members(some(FIRST)))
 
 
-INCIDENT = Incident(
-    id="i1",
-    group_key="g",
-    group=Labels({"alertname": "Down"}),
-    title="Down",
-    severity="critical",
-    state=IncidentState.OPEN,
-    opened_at=START,
-    base_at=START,
-    policy=MATRIX,
-    alerts=some(FIRST),
-)
+(ARRIVAL,) = triage.arrivals([ALERTS[FIRST]], BOOK.routes)
+INCIDENT = triage.admit(ARRIVAL, None, book=BOOK, now=START).incident
 OTHER: Mapping[str, Any] = {
     "group": Labels({"alertname": "Other"}),
     "state": IncidentState.ACKNOWLEDGED,
