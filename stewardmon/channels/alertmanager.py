@@ -6,10 +6,9 @@ Source: Alertmanager's OpenAPI description, `POST /api/v2/alerts`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-from pydantic import Field
 
 from stewardmon.channels.http_client import Answer, HttpSender, Request, dump
 from stewardmon.channels.settings import Headers, HttpSettings, HttpUrl, host_of, join_url
@@ -19,9 +18,10 @@ from stewardmon.channels.webhook_body import annotation_values, label_values, rf
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.notification import AlertView, Notification, NotificationEvent, Receipt
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Duration
+from stewardmon.settings import Duration, Field
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerSettings(HttpSettings):
     """The Alertmanager's address.
 

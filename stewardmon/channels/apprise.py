@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from urllib.parse import quote
-
-from pydantic import AfterValidator, model_validator
 
 from stewardmon.channels import render
 from stewardmon.channels.settings import ChannelSettings
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
 from stewardmon.errors import DeliveryError
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Secret
+from stewardmon.settings import AfterValidator, Secret
 
 
 def _url(value: Secret) -> Secret:
@@ -27,16 +26,15 @@ def _url(value: Secret) -> Secret:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppriseSettings(ChannelSettings):
     """One of Apprise's URLs; `{to}` in it is replaced by the contact's `to`."""
 
     url: Annotated[Secret, AfterValidator(_url)]
 
-    @model_validator(mode="after")
-    def _installed(self) -> Self:
+    def __post_init__(self) -> None:
         if find_spec("apprise") is None:
             raise ValueError("kind apprise needs the extra: pip install 'stewardmon[apprise]'")
-        return self
 
 
 class AppriseChannel:

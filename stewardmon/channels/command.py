@@ -11,9 +11,8 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Final
-
-from pydantic import AfterValidator, Field
 
 from stewardmon.channels.http_client import dump, redact
 from stewardmon.channels.settings import ChannelSettings
@@ -22,7 +21,7 @@ from stewardmon.channels.webhook_body import body
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.errors import DeliveryError
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Secret
+from stewardmon.settings import AfterValidator, Field, Secret
 
 TEMPORARY_FAILURE: Final = 75
 _KEPT_OUTPUT: Final = 4096
@@ -42,6 +41,7 @@ def _environment(value: Mapping[str, Secret]) -> Mapping[str, Secret]:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSettings(ChannelSettings):
     """The program and its arguments (no shell ever sees them), and what its environment adds.
 

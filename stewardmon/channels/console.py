@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal, TextIO
 
 from stewardmon.channels import render
@@ -26,6 +27,7 @@ _COLOURS: Final[Mapping[NotificationEvent, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings(ChannelSettings):
     """Which of the process' streams to print to."""
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import ssl
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -15,8 +16,6 @@ from socket import gethostname
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, Field, FilePath
-
 from stewardmon.channels import render
 from stewardmon.channels.chart import png
 from stewardmon.channels.http_client import redact
@@ -25,7 +24,7 @@ from stewardmon.channels.text import line
 from stewardmon.domain.notification import Notification, NotificationEvent, Receipt
 from stewardmon.errors import DeliveryError
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Secret
+from stewardmon.settings import AfterValidator, Field, FilePath, Secret
 
 if TYPE_CHECKING:
     import aiosmtplib
@@ -61,6 +60,7 @@ def parse_address(text: str) -> Address:
     return address
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmailSettings(ChannelSettings):
     """The mail server and the sender.
 

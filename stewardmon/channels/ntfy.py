@@ -5,9 +5,8 @@ Source: docs.ntfy.sh/publish, "Publish as JSON", "Action buttons".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
-
-from pydantic import SecretStr
 
 from stewardmon.channels import render
 from stewardmon.channels.http_client import Answer, HttpSender, Request, dump
@@ -23,10 +22,11 @@ _LONGEST_TEXT: Final = 1000
 _URGENT, _HIGH, _DEFAULT = 5, 4, 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NtfySettings(HttpSettings):
     """The server, and an access `token` where its topics are protected."""
 
-    url: HttpUrl = SecretStr("https://ntfy.sh")
+    url: HttpUrl = Secret("https://ntfy.sh")
     token: Secret | None = None
 
 

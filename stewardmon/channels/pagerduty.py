@@ -5,10 +5,9 @@ Source: developer.pagerduty.com, "Send an Event" (Events API v2).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-
-from pydantic import SecretStr
 
 from stewardmon.channels.http_client import Answer, HttpSender, Request, dump
 from stewardmon.channels.settings import HttpSettings, HttpUrl, join_url
@@ -30,11 +29,12 @@ _SEVERITIES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PagerDutySettings(HttpSettings):
     """`key` is the integration (routing) key of a service; `api` is PagerDuty's own address."""
 
     key: Secret
-    api: HttpUrl = SecretStr("https://events.pagerduty.com")
+    api: HttpUrl = Secret("https://events.pagerduty.com")
 
 
 class PagerDutyChannel:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, FilePath, PositiveInt
-
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, Duration, Field, FilePath, Secret, Settings
 
 LONGEST_TIMEOUT: Final = timedelta(seconds=30)  # what the sender allows any channel
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
@@ -70,6 +69,7 @@ HttpUrl = Annotated[Secret, AfterValidator(_http_url)]
 Headers = Annotated[Mapping[str, Secret], AfterValidator(_headers)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings(Settings):
     """The keys of every channel kind.
 
@@ -77,12 +77,16 @@ class ChannelSettings(Settings):
     messages leave in a minute, save first pages and escalations, which never wait.
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    __pydantic_config__: ClassVar[Any] = {
+        **Settings.__pydantic_config__,
+        "hide_input_in_errors": True,
+    }
 
     timeout: Timeout = timedelta(seconds=10)
-    per_minute: PositiveInt = Field(default=60, le=6000)
+    per_minute: int = Field(default=60, gt=0, le=6000)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings(ChannelSettings):
     """The keys of every channel kind that speaks HTTP.
 

@@ -5,10 +5,9 @@ Sources: docs.slack.dev, "Sending messages using incoming webhooks", "chat.postM
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self
-
-from pydantic import SecretStr, model_validator
+from typing import Any, Final
 
 from stewardmon.channels.http_client import Answer, HttpSender, Request, dump
 from stewardmon.channels.settings import HttpSettings, HttpUrl, join_url
@@ -25,18 +24,17 @@ _TEMPORARY: Final = frozenset(
 _LONGEST_SECTION: Final = 2900  # Slack's limit is 3000, escapes included
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSettings(HttpSettings):
     """Either `url`, an incoming webhook, or `token`, a bot's; `api` is Slack's own address."""
 
     url: HttpUrl | None = None
     token: Secret | None = None
-    api: HttpUrl = SecretStr("https://slack.com/api")
+    api: HttpUrl = Secret("https://slack.com/api")
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.url is None) == (self.token is None):
             raise ValueError("a slack channel has either a url (incoming webhook) or a token (bot)")
-        return self
 
 
 class SlackChannel:

@@ -5,10 +5,9 @@ Source: core.telegram.org/bots/api, "sendMessage", "Making requests".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from stewardmon.channels import render
 from stewardmon.channels.http_client import Answer, HttpSender, Request, dump
@@ -23,11 +22,12 @@ from stewardmon.settings import Secret
 _LONGEST_TEXT: Final = 2040
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramSettings(HttpSettings):
     """`token` is the bot's; `api` is Telegram's own address."""
 
     token: Secret
-    api: HttpUrl = SecretStr("https://api.telegram.org")
+    api: HttpUrl = Secret("https://api.telegram.org")
 
 
 class TelegramChannel:

@@ -5,11 +5,10 @@ Sources: twilio.com/docs, "Message resource", "Call resource", "TwiML <Gather>".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, quoteattr
-
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from stewardmon.channels import render
 from stewardmon.channels.http_client import Answer, HttpSender, Request
@@ -18,7 +17,7 @@ from stewardmon.channels.view import view
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.errors import DeliveryError
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Secret
+from stewardmon.settings import AfterValidator, Field, Secret
 
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 KEY: Final = "4"  # not one that a cheek presses
@@ -37,6 +36,7 @@ def _sender(value: str) -> str:
     return value if named else _telephone(value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwilioSettings(HttpSettings):
     """The account, and `from`, the number or name that messages come from.
 
@@ -44,11 +44,11 @@ class TwilioSettings(HttpSettings):
     Twilio's own address.
     """
 
-    account: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,64}$")]
+    account: str = Field(pattern=r"^[A-Za-z0-9]{1,64}$")
     token: Secret
     sender: Annotated[str, AfterValidator(_sender)] = Field(alias="from")
     status_url: HttpUrl | None = None
-    api: HttpUrl = SecretStr("https://api.twilio.com")
+    api: HttpUrl = Secret("https://api.twilio.com")
 
 
 class SmsChannel:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
-
-from pydantic import Field
 
 from stewardmon.channels.http_client import HttpSender, Request, dump
 from stewardmon.channels.settings import Headers, HttpSettings, HttpUrl, host_of
 from stewardmon.channels.webhook_body import body
 from stewardmon.domain.notification import Notification, Receipt
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Secret
+from stewardmon.settings import Field, Secret
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings(HttpSettings):
     """Where to POST; `secret` signs the body, `headers` are sent along."""
 

@@ -18,7 +18,7 @@ from stewardmon.config.positions import place_in
 from stewardmon.config.reader import read
 from stewardmon.config.rules import read_groups
 from stewardmon.config.short import GROUP, read_short
-from stewardmon.config.types import Duration, LabelMap, Settings
+from stewardmon.config.types import Duration, Entry, LabelMap
 from stewardmon.domain.rule import RuleGroup
 from stewardmon.errors import ExpressionError
 
@@ -26,14 +26,14 @@ TOP: Final = ("alerts", "groups", "vocabulary", "evaluation_interval", "external
 SHORTEST_INTERVAL: Final = timedelta(milliseconds=100)
 
 
-class Evaluation(Settings):
+class Evaluation(Entry):
     """How often rules are evaluated, and what every alert carries outward."""
 
     evaluation_interval: Duration = timedelta(seconds=1)
     external_labels: LabelMap = Field(default_factory=dict)
 
 
-class WordEntry(Settings):
+class WordEntry(Entry):
     """One further word of the short conditions."""
 
     expr: str = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""A tree into a settings model: typed by pydantic, each mistake at its own place in the file."""
+"""A tree into what it spells: typed by pydantic, each mistake at its own place in the file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from stewardmon.config.fields import known_keys
+from stewardmon.config.fields import Model, known_keys
 from stewardmon.config.nodes import (
     Entries,
     Found,
@@ -24,9 +24,12 @@ from stewardmon.config.nodes import (
 from stewardmon.config.notes import Notes
 from stewardmon.config.sentences import sentence, suggestion, unshown
 from stewardmon.config.shipped import ENVIRONMENT
+from stewardmon.config.types import Entry
+from stewardmon.settings import Settings
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Entry | Settings)
 _ROUNDS: Final = 3
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +62,14 @@ def bind(
     taken out before, so that a suggestion can name them.
     """
     value = plain(node)
+    reader: Any = model  # either base has a `model_validate`
     for _ in range(_ROUNDS):
         try:
-            return model.model_validate(value)
+            read: M = reader.model_validate(value)
         except ValidationError as error:
             failed = error
+        else:
+            return read
         # `labels: {tier: 1}`, `to: 0151…`: where text is wanted, what was written is the text.
         if not _as_written(failed, node, value):
             break
@@ -86,7 +92,7 @@ def _as_written(failed: ValidationError, node: Node, value: Any) -> bool:
 
 def _note(
     problem: Any,
-    model: type[BaseModel],
+    model: Model,
     node: Node,
     source: Source,
     *,
@@ -101,7 +107,7 @@ def _note(
         inside = f" in {found.key}" if found.key else ""
         source.add(place, f"{key} is missing{inside}: {what} needs it")
         return
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in _UNKNOWN:
         known = known_keys(model, loc[:-1])
         extra = also if len(loc) == 1 else ()
         inside = "" if len(loc) == 1 else f"{find(node, loc[:-1]).key} of "

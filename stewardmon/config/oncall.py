@@ -18,7 +18,7 @@ from stewardmon.config.reports import read_reports
 from stewardmon.config.rotations import read_overrides, read_rotations
 from stewardmon.config.routes import read_inhibitions, read_routes
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Settings, misnamed
+from stewardmon.config.types import Duration, Entry, misnamed
 from stewardmon.config.windows import read_windows
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.maintenance import Maintenance
@@ -43,13 +43,13 @@ TOP: Final = (
 )
 
 
-class ChannelEntry(Settings):
+class ChannelEntry(Entry):
     """The key that every channel has, whatever its kind."""
 
     kind: str
 
 
-class IncidentsEntry(Settings):
+class IncidentsEntry(Entry):
     """When an outage that comes back is the same one, and when it only flaps."""
 
     reopen_within: Duration = timedelta(minutes=2)

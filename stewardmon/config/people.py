@@ -12,7 +12,7 @@ from pydantic import Field
 from stewardmon.config.binding import Source, bind, entries_of, mapping
 from stewardmon.config.nodes import Entries, Items, Node, Scalar, find
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Settings, TimeOfDay, Zone, misnamed
+from stewardmon.config.types import Entry, TimeOfDay, Zone, misnamed
 from stewardmon.domain.oncall import Contact, Person, QuietHours
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -22,21 +22,21 @@ _UTC: Final = ZoneInfo("UTC")
 _FIRST_MONDAY: Final = date(2024, 1, 1)
 
 
-class ContactEntry(Settings):
+class ContactEntry(Entry):
     """One way to reach a person."""
 
     channel: str
     to: str = ""
 
 
-class QuietEntry(Settings):
+class QuietEntry(Entry):
     """Local hours without warnings."""
 
     start: TimeOfDay = Field(alias="from")
     end: TimeOfDay = Field(alias="to")
 
 
-class PersonEntry(Settings):
+class PersonEntry(Entry):
     """Somebody who can be paged."""
 
     name: str = ""

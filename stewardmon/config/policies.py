@@ -10,7 +10,7 @@ from pydantic import Field
 from stewardmon.config.binding import Source, bind, entries_of, items_of, named_in
 from stewardmon.config.nodes import Entries, Place
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Names, Settings, misnamed
+from stewardmon.config.types import Duration, Entry, Names, misnamed
 from stewardmon.domain.policy import Level, Policy
 from stewardmon.domain.quantity import format_duration
 
@@ -19,7 +19,7 @@ _ZERO: Final = timedelta(0)
 T = TypeVar("T")
 
 
-class LevelEntry(Settings):
+class LevelEntry(Entry):
     """One row of the matrix."""
 
     level: int = Field(ge=1, le=99)
@@ -28,7 +28,7 @@ class LevelEntry(Settings):
     page: Names = ()
 
 
-class PolicyEntry(Settings):
+class PolicyEntry(Entry):
     """What a policy does after its last level, and after an acknowledgement."""
 
     repeat_last: Duration | None = None

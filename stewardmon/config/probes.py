@@ -12,7 +12,7 @@ from stewardmon.config.addresses import check_addresses
 from stewardmon.config.binding import Source, bind, entries_of, items_of, refuse_unknown
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, LabelMap, Names, Settings, misnamed
+from stewardmon.config.types import Duration, Entry, LabelMap, Names, misnamed
 from stewardmon.domain.quantity import format_duration
 from stewardmon.ports import Kind, ProbeSpec
 
@@ -22,7 +22,7 @@ RESERVED_LABELS: Final = frozenset({"job", "instance", "probe"})
 _WANTED: Final = "name, kind and what the kind asks for"
 
 
-class Common(Settings):
+class Common(Entry):
     """The keys that every probe has, whatever its kind."""
 
     name: str = Field(min_length=1)
@@ -36,7 +36,7 @@ class Common(Settings):
     confirm: bool = False
 
 
-class Defaults(Settings):
+class Defaults(Entry):
     """What holds for every probe that does not say otherwise."""
 
     interval: Duration = timedelta(seconds=15)
@@ -44,7 +44,7 @@ class Defaults(Settings):
     labels: LabelMap = Field(default_factory=dict)
 
 
-class Retention(Settings):
+class Retention(Entry):
     """How long history is kept: every sample, and five-minute roll-ups."""
 
     raw: Duration = timedelta(days=30)

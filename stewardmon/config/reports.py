@@ -13,7 +13,7 @@ from stewardmon.config.binding import Source, bind, entries_of
 from stewardmon.config.handover import Handover, read_handover
 from stewardmon.config.nodes import Entries, find
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Settings, Zone, read_time
+from stewardmon.config.types import Entry, Zone, read_time
 from stewardmon.domain.oncall import Contact
 from stewardmon.domain.report import ReportKind
 from stewardmon.engine.office import Office
@@ -36,7 +36,7 @@ def _weekly(value: Any) -> Any:
     return found
 
 
-class MonthDay(Settings):
+class MonthDay(Entry):
     """A day of the month and a time."""
 
     day: int
@@ -55,14 +55,14 @@ def _monthly(value: Any) -> Any:
 _TEXT: Final = WithJsonSchema({"type": "string"})
 
 
-class ReceiverEntry(Settings):
+class ReceiverEntry(Entry):
     """One address that reports go to."""
 
     channel: str
     to: str = Field(min_length=1)
 
 
-class ReportsEntry(Settings):
+class ReportsEntry(Entry):
     """The hours of the reports by a zone's clock, `never` for none, and who gets them."""
 
     timezone: Zone = ZoneInfo("UTC")

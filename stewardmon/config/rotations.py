@@ -15,7 +15,7 @@ from stewardmon.config.localtime import noted_instant
 from stewardmon.config.nodes import Entries, Place, find
 from stewardmon.config.people import known_person
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Day, Duration, Names, Settings, Zone, misnamed
+from stewardmon.config.types import Day, Duration, Entry, Names, Zone, misnamed
 from stewardmon.domain.oncall import Hours, Layer, Override, Rotation
 from stewardmon.settings import Secret
 
@@ -25,7 +25,7 @@ _UTC: Final = ZoneInfo("UTC")
 _FIRST_MONDAY: Final = date(2024, 1, 1)
 
 
-class LayerEntry(Settings):
+class LayerEntry(Entry):
     """People who take turns, always or in some hours."""
 
     people: Annotated[Names, Field(min_length=1)]
@@ -60,7 +60,7 @@ class RotationEntry(LayerEntry):
         return self
 
 
-class OverrideEntry(Settings):
+class OverrideEntry(Entry):
     """A span in which somebody stands in."""
 
     rotation: str

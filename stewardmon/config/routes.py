@@ -12,7 +12,7 @@ from stewardmon.config.matchers import equalities, read_matchers
 from stewardmon.config.nodes import Entries, Scalar, find
 from stewardmon.config.positions import place_in
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Names, Settings
+from stewardmon.config.types import Duration, Entry, Names
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.labels import Matcher
 from stewardmon.domain.policy import Policy
@@ -22,7 +22,7 @@ from stewardmon.errors import ExpressionError
 T = TypeVar("T")
 
 
-class RouteEntry(Settings):
+class RouteEntry(Entry):
     """Which alerts a policy gets."""
 
     name: str = ""
@@ -34,7 +34,7 @@ class RouteEntry(Settings):
     group_wait: Duration | None = None
 
 
-class InhibitEntry(Settings):
+class InhibitEntry(Entry):
     """Alertmanager's inhibit_rules."""
 
     name: str = ""

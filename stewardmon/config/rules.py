@@ -15,7 +15,7 @@ from stewardmon.config import language
 from stewardmon.config.binding import Source, bind, items_of
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.positions import place_in
-from stewardmon.config.types import Duration, Settings
+from stewardmon.config.types import Duration, Entry
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule, RuleGroup
@@ -26,7 +26,7 @@ _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ZERO: Final = timedelta(0)
 
 
-class GroupEntry(Settings):
+class GroupEntry(Entry):
     """The keys of a group beside its rules."""
 
     name: str = Field(min_length=1)
@@ -36,7 +36,7 @@ class GroupEntry(Settings):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class RuleEntry(Settings):
+class RuleEntry(Entry):
     """One rule: `alert` or `record`."""
 
     alert: str = ""

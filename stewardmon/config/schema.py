@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from stewardmon.channels import KINDS as CHANNEL_KINDS
 from stewardmon.config import (
@@ -21,6 +21,7 @@ from stewardmon.config import (
     short,
     windows,
 )
+from stewardmon.config.fields import Model
 from stewardmon.ports import Kind
 from stewardmon.probes import KINDS as PROBE_KINDS
 
@@ -74,9 +75,9 @@ def schema(
     }
 
 
-def _of(model: type[BaseModel]) -> Schema:
+def _of(model: Model) -> Schema:
     """Return a model's schema with its definitions put in place."""
-    found = model.model_json_schema(by_alias=True)
+    found = TypeAdapter[Any](model).json_schema(by_alias=True)
     definitions = found.pop("$defs", {})
     inlined: Schema = _inline(found, definitions)
     return inlined
@@ -93,12 +94,12 @@ def _inline(node: Any, definitions: Mapping[str, Any]) -> Any:
     return {key: _inline(one, definitions) for key, one in node.items() if key != "discriminator"}
 
 
-def _with(model: type[BaseModel], **more: Schema) -> Schema:
+def _with(model: Model, **more: Schema) -> Schema:
     found = _of(model)
     return {**found, "properties": {**found.get("properties", {}), **more}}
 
 
-def _by_kind(kinds: Mapping[str, Kind], common: type[BaseModel]) -> Schema:
+def _by_kind(kinds: Mapping[str, Kind], common: Model) -> Schema:
     """Return one alternative a kind: the common keys, the kind's own, and no others."""
     shared = _of(common)
     choices = []

@@ -29,6 +29,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
     "model_type": "a mapping",
+    "dataclass_type": "a mapping",
     "model_attributes_type": "a mapping",
     "time_delta_type": "a duration such as 30s, 5m or 1h",
     "time_delta_parsing": "a duration such as 30s, 5m or 1h",

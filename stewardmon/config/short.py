@@ -12,7 +12,7 @@ from stewardmon.config.binding import Source, bind, items_of
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.positions import place_in
 from stewardmon.config.rules import check_label_names, check_templates, template
-from stewardmon.config.types import Duration, LabelMap, Names, Settings
+from stewardmon.config.types import Duration, Entry, LabelMap, Names
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.rule import AlertRule, NoData, RuleGroup
 from stewardmon.errors import ExpressionError
@@ -23,7 +23,7 @@ _WANTED: Final = "name and condition"
 _LONGEST_NAME: Final = 200
 
 
-class ShortEntry(Settings):
+class ShortEntry(Entry):
     """One short rule."""
 
     name: str = Field(min_length=1, max_length=_LONGEST_NAME)

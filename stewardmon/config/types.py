@@ -8,18 +8,36 @@ from datetime import date, time
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from stewardmon.domain.alike import alike
-from stewardmon.settings import Duration, Settings
+from stewardmon.settings import Duration
 
-__all__ = ["Duration", "Names", "Settings"]
+__all__ = ["Duration", "Entry", "Names"]
 
 LONGEST_NAME: Final = 63
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Entry(BaseModel):
+    """What one entry of a file may hold: frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        defer_build=True,  # a model inside another one needs no validator of its own
+    )
 
 
 def misnamed(name: str, what: str) -> str | None:

@@ -12,7 +12,7 @@ from stewardmon.config.handover import WEEKDAYS, read_weekday
 from stewardmon.config.localtime import noted_instant
 from stewardmon.config.nodes import Entries
 from stewardmon.config.routes import read_row_matchers
-from stewardmon.config.types import Names, Settings, Zone, read_time
+from stewardmon.config.types import Entry, Names, Zone, read_time
 from stewardmon.domain.maintenance import Maintenance, Once, Weekly
 
 _WANTED: Final = "name, from and to, and days where it comes every week"
@@ -25,7 +25,7 @@ def _days(value: Any) -> Any:
     return frozenset(read_weekday(str(name)) for name in names)
 
 
-class WindowEntry(Settings):
+class WindowEntry(Entry):
     """A span from one time to another; with times of day it comes on each of `days`."""
 
     name: str = Field(min_length=1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import PlainValidator
-
 from stewardmon.network.endpoint import ascii_host
+from stewardmon.settings import PlainValidator
 
 SERIES: Final = "stewardmon_net_duration_seconds"
 

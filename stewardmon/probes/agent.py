@@ -9,11 +9,11 @@ stewardmon_agent_signed_in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Literal
 
 import orjson
-from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -32,12 +32,15 @@ from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.rest import Answer, failed
 from stewardmon.probes.steward import Session, SignIn, StewardApp, refused
+from stewardmon.settings import Field
 
 _ANSWERED: Final = "stewardmon_agent_answered"
 _SIGNED_IN: Final = "stewardmon_agent_signed_in"
 _STRANGER: Final = "stewardmon_agent_stranger_refused"
+_AMOUNT: Final = parse_path("data.totalSpent")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings(StewardApp):
     """Which question, in which of the agent's two modes, and where SQL knows the right amount.
 
@@ -48,7 +51,7 @@ class AgentSettings(StewardApp):
     query: str = Field(default="How much did I spend last month?", min_length=1, max_length=900)
     mode: Literal["json", "stream"] = "json"
     database: DatabaseUrl | None = None
-    amount: Path = parse_path("data.totalSpent")
+    amount: Path = _AMOUNT
     stranger: bool = True
 
 

@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
-from pydantic import Field
-
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.quantity import format_duration
 from stewardmon.network.endpoint import parse_url
@@ -27,13 +25,14 @@ from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.agent_question import PATH, TOKENS, nonce, put
 from stewardmon.probes.rest import failed
 from stewardmon.probes.steward import Account, Session, SignIn, StewardApp
-from stewardmon.settings import Duration, Secret
+from stewardmon.settings import Duration, Field, Secret
 
 _RIGHT: Final = "stewardmon_agent_cache_right"
 _LEEWAY: Final = 0.1  # of the lifetime: around its end either answer may be right
 _SLOW: Final = 0.5  # seconds; a repeat that is slower than the first and than this is no hit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheSettings(StewardApp):
     """The question, how long its answer should live, and another user who must not get it."""
 

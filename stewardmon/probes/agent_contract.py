@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
-
 from stewardmon.domain import ratelimit
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.endpoint import parse_url
@@ -27,7 +25,7 @@ from stewardmon.probes.postgres_session import session as database_session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.rest import Answer, failed, summed
 from stewardmon.probes.steward import Account, Session, SignIn, StewardApp, Unknown
-from stewardmon.settings import Secret
+from stewardmon.settings import AfterValidator, Field, Secret
 
 Check = Literal["input", "limits", "access", "burst"]
 USUAL: Final[tuple[Check, ...]] = ("input", "limits", "access")
@@ -42,6 +40,7 @@ def _template(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractSettings(StewardApp):
     """What is tried; `burst`, which uses the limit up, runs only where `checks` names it.
 

@@ -8,6 +8,7 @@ its mean), stewardmon_agent_metrics_up, stewardmon_agent_metrics_source{source}.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -36,6 +37,7 @@ _UP: Final = "stewardmon_agent_metrics_up"
 _HEALTHY: Final = frozenset({"healthy", "ok", "up"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings(StewardApp):
     """The app's endpoint, over which span it is asked, and the database that knows better.
 

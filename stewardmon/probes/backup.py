@@ -9,11 +9,10 @@ cannot be seen), stewardmon_backup_count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Self
-
-from pydantic import AfterValidator, ByteSize, Field, FilePath, model_validator
+from typing import Annotated, Final
 
 from stewardmon.domain.backups import Backup, Complaint, Limits, judge
 from stewardmon.domain.display import format_since, format_value
@@ -27,7 +26,15 @@ from stewardmon.probes.backup_folder import read_folder
 from stewardmon.probes.backup_listing import read_listing, read_supabase
 from stewardmon.probes.http import Header, HeaderValue, Url
 from stewardmon.probes.rest import Client, failed, summed
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import (
+    AfterValidator,
+    ByteSize,
+    Duration,
+    Field,
+    FilePath,
+    Secret,
+    Settings,
+)
 
 SUPABASE: Final = "https://api.supabase.com"
 _READ: Final = 1024**3
@@ -38,6 +45,7 @@ def _api(value: str) -> str:
     return value.rstrip("/")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings(Settings):
     """Where backups lie, and how they must be: a `folder`, a `url`, or a `project` of Supabase.
 
@@ -55,19 +63,17 @@ class BackupSettings(Settings):
     api_url: Annotated[str, AfterValidator(_api)] = SUPABASE
     pattern: str = "*"
     max_age: Duration = timedelta(hours=26)
-    min_size: ByteSize = Field(default=ByteSize(1), ge=0)
+    min_size: ByteSize = Field(default=1, ge=0)
     min_share: float = Field(default=0.5, ge=0, le=1)
-    read_limit: ByteSize = Field(default=ByteSize(_READ), ge=0)
+    read_limit: ByteSize = Field(default=_READ, ge=0)
     verify: bool | FilePath = True
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def __post_init__(self) -> None:
         places = [self.folder, self.url, self.project]
         if sum(place is not None for place in places) != 1:
             raise ValueError("a backup has one place: write folder, url or project")
         if self.project is not None and self.token is None:
             raise ValueError("a project of Supabase needs a token")
-        return self
 
     @property
     def limits(self) -> Limits:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from stewardmon.domain.labels import compile_anchored
 from stewardmon.domain.redact import excerpt
 from stewardmon.errors import ExpressionError
-from stewardmon.settings import Settings
+from stewardmon.settings import (
+    UNSET,
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    Settings,
+)
 
 _KINDS: Final[dict[str, Any]] = {
     "string": str,
@@ -55,6 +62,7 @@ def search(pattern: str, text: str) -> bool:
     return _compiled(pattern).search(text[:_READ_BY_REGEX]) is not None
 
 
+@dataclass(frozen=True, kw_only=True)  # no slots: it keeps what it found out
 class Condition(Settings):
     """What one value must meet; every key that is written counts.
 
@@ -62,7 +70,7 @@ class Condition(Settings):
     `matches` is found anywhere (RE2); `exists: false` wants the value not to be there.
     """
 
-    equals: Scalar | None = None
+    equals: Scalar | None = Field(default_factory=lambda: UNSET)  # null is a value
     in_: tuple[Scalar, ...] | None = Field(default=None, alias="in", min_length=1)
     not_in: tuple[Scalar, ...] | None = None
     matches: Pattern | None = None
@@ -77,8 +85,9 @@ class Condition(Settings):
     @cached_property
     def _good_words(self) -> frozenset[str]:
         """The words that meet the whole condition, where it is no more than a list of words."""
-        plain = self.model_fields_set == {"in_"}
-        return frozenset(one for one in self.in_ or () if isinstance(one, str) and plain)
+        if self != Condition(in_=self.in_):
+            return frozenset()
+        return frozenset(one for one in self.in_ or () if isinstance(one, str))
 
     def complaints(self, name: str, value: Any) -> Iterable[str]:
         """Return a sentence for each part that the value does not meet."""
@@ -95,7 +104,7 @@ class Condition(Settings):
         yield from self._size(name, value)
 
     def _membership(self, name: str, value: Any) -> Iterator[str]:
-        if "equals" in self.model_fields_set and not same(value, self.equals):
+        if self.equals is not UNSET and not same(value, self.equals):
             yield f"{name} is {shown(value)}, expected {shown(self.equals)}"
         if self.in_ is not None and not any(same(value, one) for one in self.in_):
             yield f"{name} is {shown(value)}, expected one of {_listed(self.in_)}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
-from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -18,7 +18,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.address import SERIES, Place
 from stewardmon.probes.condition import Pattern, search
-from stewardmon.settings import Settings
+from stewardmon.settings import AfterValidator, Field, Settings
 
 # Longer than any probe's timeout, which cuts the ask off: dnspython's own must not come first.
 _LIFETIME: Final = 3600.0
@@ -38,6 +38,7 @@ def _numeric(value: Place) -> Place:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings(Settings):
     """Which record to ask for, and of whom; without `server`, the system's name servers.
 

@@ -11,10 +11,10 @@ column}.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from psycopg import sql
-from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.progress import Progress
@@ -23,7 +23,7 @@ from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
 from stewardmon.probes.rest import summed
-from stewardmon.settings import Settings
+from stewardmon.settings import AfterValidator, Field, Settings
 
 # A random IV of 12 bytes and more fills these characters in hex and base64, whatever header of a
 # few bytes stands before it; two values that share them by chance do not happen.
@@ -49,6 +49,7 @@ def _name(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptedColumn(Settings):
     """A column that holds ciphertexts, as text or bytes."""
 
@@ -69,6 +70,7 @@ class EncryptedColumn(Settings):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionSettings(DatabaseSettings):
     """Which columns are encrypted; at most `rows` values of each are read."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from time import perf_counter
@@ -16,7 +17,6 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import orjson
-from pydantic import AfterValidator, Field, FilePath, model_validator
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.certificates import context
@@ -29,7 +29,7 @@ from stewardmon.probes import expect as judging
 from stewardmon.probes.expect import Expect, Path
 from stewardmon.probes.http import Header, HeaderValue, decoded
 from stewardmon.probes.rest import LIMIT, failed
-from stewardmon.settings import Secret, Settings
+from stewardmon.settings import AfterValidator, Field, FilePath, Secret, Settings
 
 _VALUE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,40})\s*\}\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
@@ -55,6 +55,7 @@ def _name(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capture(Settings):
     """Where a value comes from: exactly one of a JSON path, a header and a cookie."""
 
@@ -62,13 +63,12 @@ class Capture(Settings):
     header: str | None = None
     cookie: str | None = None
 
-    @model_validator(mode="after")
-    def _one(self) -> Capture:
-        if len(self.model_fields_set) != 1:
+    def __post_init__(self) -> None:
+        if sum(one is not None for one in (self.json_, self.header, self.cookie)) != 1:
             raise ValueError("one of json, header and cookie")
-        return self
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Settings):
     """One request and what its answer must be; `json` is sent as such, `body` as it stands.
 
@@ -82,7 +82,7 @@ class Step(Settings):
     headers: Mapping[Header, HeaderValue] = Field(default_factory=dict)
     body: Secret | None = None
     json_: Secret | None = Field(default=None, alias="json")
-    expect: Expect = Expect()
+    expect: Expect = Field(default_factory=Expect)
     capture: Mapping[Annotated[str, AfterValidator(_name)], Capture] = Field(default_factory=dict)
 
     def wanted(self) -> set[str]:
@@ -92,6 +92,7 @@ class Step(Settings):
         return {name for text in texts for name in _VALUE.findall(text)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSettings(Settings):
     """The steps, in their order, at one address; redirects are answers and not followed.
 
@@ -103,8 +104,7 @@ class FlowSettings(Settings):
     verify: bool | FilePath = True
     allow_private: bool | None = None
 
-    @model_validator(mode="after")
-    def _known(self) -> FlowSettings:
+    def __post_init__(self) -> None:
         seen: set[str] = set()
         names: set[str] = set()
         for step in self.steps:
@@ -114,7 +114,6 @@ class FlowSettings(Settings):
             for missing in sorted(step.wanted() - seen):
                 raise ValueError(f"step {step.name} needs {missing}, which no step before captures")
             seen |= set(step.capture)
-        return self
 
 
 class FlowProbe:

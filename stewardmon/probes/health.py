@@ -11,12 +11,11 @@ stewardmon_health_service{service} (none for one that is unknown or left out).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from pydantic import Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -28,7 +27,7 @@ from stewardmon.probes import expect as judging
 from stewardmon.probes.expect import Complaint, Expect, Fresh
 from stewardmon.probes.http import HttpProbe, HttpSettings, Url, decoded
 from stewardmon.probes.jsonpath import parse_path
-from stewardmon.settings import Duration, Settings
+from stewardmon.settings import Duration, Field, FilePath, Settings
 
 _WELL: Final = frozenset({"healthy", "ok", "up", "pass"})
 _MILD: Final = frozenset({"degraded", "warning", "warn", "partial"})
@@ -38,6 +37,7 @@ _CACHED: Final = Expect(cached=False)
 _MOST_SERVICES: Final = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSettings(Settings):
     """Where the app says how it is; `ignore` names services whose word is worth nothing.
 

@@ -9,15 +9,14 @@ the figures that the job pushed, under their own names, for as long as they are 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
-
-from pydantic import AfterValidator, Field
 
 from stewardmon.domain.heartbeat import Condition, Pulse, Rhythm, judge
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.ports import Context, Kind
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, Duration, Field, Secret, Settings
 
 _GRACE: Final = timedelta(minutes=5)
 _SHORTEST: Final = 16  # characters of a token
@@ -38,6 +37,7 @@ def _positive(value: timedelta) -> timedelta:
 Span = Annotated[Duration, AfterValidator(_positive)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatSettings(Settings):
     """A success every `period`, at most `grace` late; a run ends within `runtime` of its start.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal, Protocol
-
-from pydantic import AfterValidator, ByteSize, Field, FilePath
 
 from stewardmon.domain import ratelimit
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State, usual
@@ -21,7 +20,7 @@ from stewardmon.network.wire import BODY_LIMIT
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes import expect as judging
 from stewardmon.probes.expect import Complaint, Expect
-from stewardmon.settings import Secret, Settings
+from stewardmon.settings import AfterValidator, ByteSize, Field, FilePath, Secret, Settings
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _NO_STATUS: Final = Measurement("probe_http_status_code", 0.0)  # where no answer came
@@ -51,6 +50,7 @@ Header = Annotated[str, AfterValidator(_header)]
 HeaderValue = Annotated[Secret, AfterValidator(_value)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings(Settings):
     """What to ask, and what the answer must be.
 
@@ -66,7 +66,7 @@ class HttpSettings(Settings):
     expect: Expect = Field(default_factory=lambda: _ANYTHING)  # not a copy for every probe
     follow_redirects: bool = True
     max_redirects: int = Field(default=5, ge=1, le=20)
-    body_limit: ByteSize = Field(default=ByteSize(BODY_LIMIT), gt=0, le=64 * 1024 * 1024)
+    body_limit: ByteSize = Field(default=BODY_LIMIT, gt=0, le=64 * 1024 * 1024)
     verify: bool | FilePath = True
     allow_private: bool | None = None
 
@@ -270,7 +270,7 @@ def _complained(
 
 
 def _too_large(limit: int) -> str:
-    return f"the body is longer than the limit of {ByteSize(limit).human_readable()}"
+    return f"the body is longer than the limit of {limit:,} bytes"
 
 
 def _prepare(settings: HttpSettings, user_agent: str) -> Request:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from pydantic import ByteSize, Field
 
 from stewardmon.domain import leaks
 from stewardmon.domain.display import format_since
@@ -28,7 +27,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.expect import moment
 from stewardmon.probes.rest import failed, summed
-from stewardmon.settings import Duration, Settings
+from stewardmon.settings import ByteSize, Duration, Field, Settings
 
 FIELDS: Final = ("timestamp", "level", "message", "context", "environment", "version")
 _ERRORS: Final = frozenset({"error", "fatal", "critical"})
@@ -36,6 +35,7 @@ _STREAMS: Final = 50
 _LONGEST_LINE: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogsSettings(Settings):
     """A folder of streams, one file each, and what they must be.
 
@@ -56,7 +56,7 @@ class LogsSettings(Settings):
     min_lines: int = Field(default=10, ge=1)
     secrets: bool = True
     personal: bool = True
-    read: ByteSize = Field(default=ByteSize(256 * 1024), gt=0, le=16 * 1024**2)
+    read: ByteSize = Field(default=256 * 1024, gt=0, le=16 * 1024**2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -25,6 +26,7 @@ from stewardmon.probes.openai_api import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAiSettings(OpenAiApi):
     """`models` must be offered to the key; their retirement dates become series."""
 

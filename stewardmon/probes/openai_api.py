@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-from pydantic import AfterValidator, FilePath
 
 from stewardmon.domain.outcome import Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -17,7 +17,7 @@ from stewardmon.network.endpoint import Endpoint, parse_url
 from stewardmon.network.exchange import Request, request
 from stewardmon.network.failure import Failure, waits
 from stewardmon.network.progress import Progress
-from stewardmon.settings import Secret, Settings
+from stewardmon.settings import AfterValidator, FilePath, Secret, Settings
 
 BODY_LIMIT: Final = 4 * 1024 * 1024  # some compatible servers list hundreds of models at length
 
@@ -77,6 +77,7 @@ def _plain_key(value: Secret) -> Secret:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAiApi(Settings):
     """An OpenAI-compatible API: its base URL, which ends in /v1 as a rule, and our own key."""
 

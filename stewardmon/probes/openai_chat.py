@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Literal
-
-from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, State
 from stewardmon.domain.redact import excerpt
@@ -25,11 +24,13 @@ from stewardmon.probes.openai_api import (
 )
 from stewardmon.probes.openai_stream import STREAM_LIMIT, Stream
 from stewardmon.probes.openai_tokens import DailyTokens
+from stewardmon.settings import Field
 
 _PROMPT: Final = "Reply with the single word: pong"
 _PROMPT_TOKENS: Final = 20  # what the prompt and its frame come to, rounded up
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings(OpenAiApi):
     """Which model to ask, by which API, how little of it, and how much of it a day.
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
-from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -21,6 +20,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.http import decoded
 from stewardmon.probes.openai_api import BODY_LIMIT, OpenAiApi, failed, refusal
+from stewardmon.settings import Field
 
 # GET /v1/organization/costs (platform.openai.com/docs/api-reference/usage/costs).
 _PATH: Final = "/organization/costs"
@@ -30,6 +30,7 @@ _HABIT_DAYS: Final = 7
 _READABLE: Final = "stewardmon_openai_costs_readable"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostsSettings(OpenAiApi):
     """`key` must be an admin key; the budgets are US dollars a day and a calendar month in UTC.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from pydantic import Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.exchange import Reply, exchange
@@ -25,10 +25,12 @@ from stewardmon.probes.openai_api import (
     traced,
 )
 from stewardmon.probes.openai_tokens import DailyTokens
+from stewardmon.settings import Field
 
 _TEXT: Final = "ping"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingsSettings(OpenAiApi):
     """Which model to ask; `dimensions` is how long its vectors must be.
 

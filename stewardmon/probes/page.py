@@ -11,7 +11,6 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import re2
-from pydantic import ByteSize, Field, FilePath
 
 from stewardmon.domain.display import format_value
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
@@ -22,7 +21,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.http import Url
 from stewardmon.probes.rest import Answer, Client, failed, summed
-from stewardmon.settings import Settings
+from stewardmon.settings import ByteSize, Field, FilePath, Settings
 
 _PARTS: Final = re2.compile(
     r"<script[^>]{0,300}\ssrc=[\"']?([^\"'\s>]{1,300})"
@@ -34,11 +33,12 @@ _WORTH: Final = 1024  # bytes from which on an answer should be compressed (the 
 _READABLE: Final = ("text/", "application/javascript", "application/json")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageSettings(Settings):
     """A page, and the bytes that it and its own scripts and styles may come to, unpacked."""
 
     url: Url
-    budget: ByteSize = Field(default=ByteSize(2_000_000), gt=0)
+    budget: ByteSize = Field(default=2_000_000, gt=0)
     compressed: bool = True
     verify: bool | FilePath = True
 

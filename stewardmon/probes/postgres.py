@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
-
-from pydantic import ByteSize, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.failure import Failure
@@ -15,6 +14,7 @@ from stewardmon.ports import Context, Kind
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, failed
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import shown
+from stewardmon.settings import ByteSize, Field
 
 DOWN: Final = Measurement("pg_up", 0.0)
 UP: Final = Measurement("pg_up", 1.0)
@@ -61,6 +61,7 @@ _COUNTERS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSettings(DatabaseSettings):
     """Where the database is, and what is normal there.
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
-
-from pydantic import AfterValidator
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.failure import Failure
@@ -17,6 +16,7 @@ from stewardmon.probes.postgres_evidence import testify
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
+from stewardmon.settings import AfterValidator
 
 # What one check meets without it saying anything of the others.
 _CHECKS_OWN: Final = frozenset(
@@ -32,6 +32,7 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepthSettings(CheckSettings, DatabaseSettings):
     """Which database, and which of the checks; all of them where none is named."""
 

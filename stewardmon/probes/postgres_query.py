@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
-
-from pydantic import AfterValidator, Field
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.progress import Progress
@@ -17,6 +16,7 @@ from stewardmon.probes.condition import Condition, Expected
 from stewardmon.probes.postgres_reader import PHASES, DatabaseSettings, read
 from stewardmon.probes.postgres_session import Session
 from stewardmon.probes.postgres_url import shown
+from stewardmon.settings import AfterValidator, Field
 
 _CURSOR: Final = "stewardmon_rows"
 _MOST_ROWS: Final = 10_000
@@ -33,6 +33,7 @@ def _one_statement(query: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuerySettings(DatabaseSettings):
     """A query, and what its answer must be.
 

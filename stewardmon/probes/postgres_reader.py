@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final, TypeVar
-
-from pydantic import AfterValidator
 
 from stewardmon.domain.outcome import Outcome
 from stewardmon.network.failure import Failure
 from stewardmon.network.progress import Progress
 from stewardmon.probes.postgres_session import Session, session
 from stewardmon.probes.postgres_url import parse_conninfo
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, Duration, Secret, Settings
 
 PHASES: Final = "stewardmon_pg_duration_seconds"
 Found = TypeVar("Found")
@@ -27,6 +26,7 @@ def _conninfo(value: Secret) -> Secret:
 DatabaseUrl = Annotated[Secret, AfterValidator(_conninfo)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings(Settings):
     """Where a database is, and how long a statement may take, and wait for a lock."""
 

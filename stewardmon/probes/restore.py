@@ -9,20 +9,20 @@ stewardmon_restore_rows{table, side}.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import AfterValidator, BeforeValidator, Field
 
 from stewardmon.domain.outcome import Measurement, Outcome
 from stewardmon.domain.restoration import Bar, Restored, outcome_of
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.restore_drill import Plan
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, BeforeValidator, Duration, Field, Secret, Settings
+
+_UTC: Final = ZoneInfo("UTC")
 
 
 def _address(value: Secret) -> Secret:
@@ -47,6 +47,7 @@ def _zone(value: Any) -> Any:
 Address = Annotated[Secret, AfterValidator(_address)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreSettings(Settings):
     """A `folder` of backups, and a server to restore `into`: its user must be allowed to create
     databases, and only ones made for a drill are ever touched.
@@ -66,7 +67,7 @@ class RestoreSettings(Settings):
     lag: Duration = timedelta(hours=26)
     day: int = Field(default=1, ge=1, le=28)
     at: Annotated[time, BeforeValidator(_time)] = time(4)
-    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
+    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = _UTC
     max_age: Duration = timedelta(days=35)
     longest: Duration = timedelta(minutes=30)
 

@@ -7,9 +7,8 @@ stewardmon_security_critical{check}, stewardmon_security_check_possible{check}.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
-
-from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.posture import Card, Weakness, merged
@@ -19,7 +18,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.rest import Client, failed, summed
 from stewardmon.probes.security_checks import CHECKS, NOISY, Site
-from stewardmon.settings import Settings
+from stewardmon.settings import AfterValidator, Field, FilePath, Settings
 
 Check = Literal["headers", "tls", "cors", "errors", "auth", "debug", "scripts", "cookies", "burst"]
 USUAL: Final[tuple[Check, ...]] = (
@@ -50,6 +49,7 @@ def _path(value: str) -> str:
 Path = Annotated[str, AfterValidator(_path)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecuritySettings(Settings):
     """The app, its paths that ask for a session, and those that must not be there at all.
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, FilePath, model_validator
 
 from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
@@ -24,7 +22,7 @@ from stewardmon.ports import Context, Kind
 from stewardmon.probes.expect import moment
 from stewardmon.probes.http import Url
 from stewardmon.probes.rest import Answer, Client, failed
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, Duration, FilePath, Secret, Settings
 
 _ENVELOPE: Final = b"{}\n"
 _REFUSED: Final[Mapping[int, tuple[State, Reason, str]]] = {
@@ -68,6 +66,7 @@ def _dsn(value: Secret) -> Secret:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SentrySettings(Settings):
     """A DSN; and, to see how fresh events are, an API's list of them with its token.
 
@@ -81,11 +80,9 @@ class SentrySettings(Settings):
     max_age: Duration | None = None
     verify: bool | FilePath = True
 
-    @model_validator(mode="after")
-    def _freshness(self) -> Self:
+    def __post_init__(self) -> None:
         if self.max_age is not None and self.events_url is None:
             raise ValueError("max_age needs events_url, where events are listed")
-        return self
 
 
 class SentryProbe:

@@ -7,9 +7,8 @@ stewardmon_statuspage_component_up{component}, stewardmon_statuspage_incidents.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
-
-from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -18,7 +17,7 @@ from stewardmon.network.failure import Failure
 from stewardmon.network.progress import Progress
 from stewardmon.ports import Context, Kind
 from stewardmon.probes.rest import Answer, Client, failed, summed
-from stewardmon.settings import Settings
+from stewardmon.settings import AfterValidator, Field, FilePath, Settings
 
 _SUMMARY: Final = "/api/v2/summary.json"  # developer.statuspage.io
 _LEVELS: Final = {"none": 0.0, "maintenance": 0.0, "minor": 1.0, "major": 2.0, "critical": 3.0}
@@ -32,6 +31,7 @@ def _base(value: str) -> str:
     return value.rstrip("/").removesuffix(_SUMMARY)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatuspageSettings(Settings):
     """A status page, and those of its components that matter; all, where none is named."""
 

@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AfterValidator, FilePath
 
 from stewardmon.domain.outcome import Reason, State
 from stewardmon.domain.redact import excerpt
@@ -24,7 +23,7 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock
 from stewardmon.probes.http import HeaderValue
 from stewardmon.probes.rest import Answer, Client
-from stewardmon.settings import Secret, Settings
+from stewardmon.settings import AfterValidator, FilePath, Secret, Settings
 
 CHUNK: Final = 3180  # characters of a cookie's value; @supabase/ssr splits what is longer
 _EARLY: Final = timedelta(minutes=2)  # before its end a session is renewed
@@ -47,6 +46,7 @@ Base = Annotated[str, AfterValidator(base_url)]
 BaseOrNone = Annotated[str | None, AfterValidator(_base_or_none)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Settings):
     """A user of the app who exists for probes only."""
 
@@ -54,6 +54,7 @@ class Account(Settings):
     password: Secret
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StewardApp(Settings):
     """The app, and the synthetic user who signs in to it at Supabase.
 

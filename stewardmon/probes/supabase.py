@@ -15,7 +15,6 @@ from typing import Annotated, Final, Literal
 
 import orjson
 from psycopg import sql
-from pydantic import AfterValidator, Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.network.endpoint import parse_url
@@ -27,7 +26,7 @@ from stewardmon.probes.postgres_reader import DatabaseUrl
 from stewardmon.probes.postgres_session import session
 from stewardmon.probes.postgres_url import parse_conninfo
 from stewardmon.probes.rest import Answer, Client, failed, summed
-from stewardmon.settings import Secret, Settings
+from stewardmon.settings import AfterValidator, Field, FilePath, Secret, Settings
 
 Service = Literal["auth", "rest", "storage"]
 _PATHS: Final[Mapping[str, str]] = {
@@ -50,6 +49,7 @@ def _table(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SupabaseSettings(Settings):
     """One project: its URL, the key that browsers hold, and the tables that strangers must not see.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
@@ -18,6 +19,7 @@ from stewardmon.settings import Secret, Settings
 _HEARD: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TcpSettings(Settings):
     """Where to connect; `send` is said first, `expect` (RE2) must be found in what comes back."""
 

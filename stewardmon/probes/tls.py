@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
-
-from pydantic import Field, FilePath
 
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
 from stewardmon.domain.redact import excerpt
@@ -18,13 +17,14 @@ from stewardmon.network.progress import Progress
 from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.address import SERIES, Place
 from stewardmon.probes.condition import Pattern, search
-from stewardmon.settings import Settings
+from stewardmon.settings import Field, FilePath, Settings
 
 TRUSTED: Final = Measurement("stewardmon_tls_trusted", 1.0)
 REFUSED: Final = Measurement("stewardmon_tls_trusted", 0.0)
 _VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings(Settings):
     """Where to shake hands, and what the certificates must be.
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated, Final, Self
-
-from pydantic import AfterValidator, Field, FilePath, model_validator
+from typing import Annotated, Final
 
 from stewardmon.domain.display import format_since
 from stewardmon.domain.outcome import Cost, Measurement, Outcome, Reason, State
@@ -25,7 +23,7 @@ from stewardmon.ports import Clock, Context, Kind
 from stewardmon.probes.http import Url
 from stewardmon.probes.rest import LIMIT, Answer, Client, failed
 from stewardmon.probes.vercel_api import API, behind
-from stewardmon.settings import Duration, Secret, Settings
+from stewardmon.settings import AfterValidator, Duration, Field, FilePath, Secret, Settings
 
 # vercel.com/docs/headers/response-headers: regions joined by ::, the last part names the request.
 _ID: Final = re.compile(r"(?:[a-z]{3}\d{1,2}(?:::|:))+[\w-]+")
@@ -40,6 +38,7 @@ def _word(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VercelSettings(Settings):
     """A page of the app; `version`, where written, is the one that must answer.
 
@@ -56,11 +55,9 @@ class VercelSettings(Settings):
     pinned_after: Duration = timedelta(hours=24)
     verify: bool | FilePath = True
 
-    @model_validator(mode="after")
-    def _with_token(self) -> Self:
+    def __post_init__(self) -> None:
         if self.project and self.token is None:
             raise ValueError("a project of Vercel needs a token")
-        return self
 
 
 class VercelProbe:

@@ -24,7 +24,7 @@ from stewardmon.config.nodes import Entries, Items
 from stewardmon.config.notes import Notes
 from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.reader import read
-from stewardmon.config.types import Duration, Settings
+from stewardmon.config.types import Duration, Entry
 from stewardmon.domain.alert import ALERT_NAME
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.rule import RuleGroup
@@ -43,21 +43,21 @@ MINUTE: Final = timedelta(minutes=1)
 _MS: Final = timedelta(milliseconds=1)
 
 
-class SeriesEntry(Settings):
+class SeriesEntry(Entry):
     """One written series."""
 
     series: str
     values: str
 
 
-class AlertEntry(Settings):
+class AlertEntry(Entry):
     """One alert that is expected."""
 
     exp_labels: dict[str, str] = Field(default_factory=dict)
     exp_annotations: dict[str, str] = Field(default_factory=dict)
 
 
-class AlertTest(Settings):
+class AlertTest(Entry):
     """The alerts of one name that fire at an instant."""
 
     eval_time: Duration
@@ -65,14 +65,14 @@ class AlertTest(Settings):
     exp_alerts: list[AlertEntry] = Field(default_factory=list)
 
 
-class SampleEntry(Settings):
+class SampleEntry(Entry):
     """One sample that an expression must give."""
 
     labels: str = "{}"
     value: float
 
 
-class ExprTest(Settings):
+class ExprTest(Entry):
     """What an expression reads at an instant."""
 
     expr: str
@@ -80,21 +80,21 @@ class ExprTest(Settings):
     exp_samples: list[SampleEntry] = Field(default_factory=list)
 
 
-class PageEntry(Settings):
+class PageEntry(Entry):
     """One level that has been paged."""
 
     level: int
     role: str = ""
 
 
-class PageTest(Settings):
+class PageTest(Entry):
     """Who has been paged by an instant, in order; reminders count as their level."""
 
     eval_time: Duration
     pages: list[PageEntry] = Field(default_factory=list)
 
 
-class TestEntry(Settings):
+class TestEntry(Entry):
     """One test group."""
 
     __test__ = False
@@ -109,7 +109,7 @@ class TestEntry(Settings):
     external_url: str = ""
 
 
-class FileEntry(Settings):
+class FileEntry(Entry):
     """A test file."""
 
     rule_files: list[str] = Field(default_factory=list)

@@ -133,7 +133,7 @@ class Watched:
 
 def _as_the_other(settings: Any) -> Any:
     given = {"email": settings.other_email, "password": settings.other_password}
-    return settings.model_copy(update={**given, "other_email": None, "other_password": None})
+    return replace(settings, **given, other_email=None, other_password=None)
 
 
 def watched(platform: Platform) -> Watched:

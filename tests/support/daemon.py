@@ -85,12 +85,14 @@ QUICK = (
 A_MONTH = timedelta(days=30)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScriptedSettings(Settings):
     """The name of the target in the test's world."""
 
     target: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class RecordedSettings(Settings):
     """How many messages a minute the channel takes, as every channel's settings say it."""
 

@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import DirectoryPath, Field
-
 from stewardmon.domain.outcome import Measurement
 from stewardmon.probes.postgres_session import Session
-from stewardmon.settings import Duration, Settings
+from stewardmon.settings import DirectoryPath, Duration, Field, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,7 @@ class Found:
     absent: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WantedIndex(Settings):
     """An index that must be there, by what it indexes: names differ from guide to schema."""
 
@@ -33,6 +32,7 @@ class WantedIndex(Settings):
     columns: tuple[str, ...] = Field(min_length=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference(Settings):
     """A column whose values must stand in another table's column, though no constraint says so."""
 
@@ -42,6 +42,7 @@ class Reference(Settings):
     to_column: str = "id"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(Settings):
     """Where each figure becomes a finding: the warnings of PLATFORM.md section 4."""
 
@@ -55,6 +56,7 @@ class Limits(Settings):
     statement_mean: Duration = timedelta(milliseconds=500)
 
 
+@dataclass(frozen=True, kw_only=True)  # no slots: of two bases only one may have some
 class CheckSettings(Settings):
     """What the checks look for.
 

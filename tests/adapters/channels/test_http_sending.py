@@ -28,7 +28,8 @@ from tests.support.notifications import NOW, PAGE, context
 
 
 async def post(url: str, **keys: Any) -> Receipt:
-    channel = WebhookChannel(WebhookSettings(url=url, timeout="500ms", **keys), context())
+    settings = WebhookSettings.model_validate({"url": url, "timeout": "500ms", **keys})
+    channel = WebhookChannel(settings, context())
     try:
         return await channel.send(PAGE, to="dev-a")
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from stewardmon.demo.postgres import PostgresServer
 from stewardmon.domain.outcome import Outcome, Reason, State
 from stewardmon.ports import Context, Probe
 from stewardmon.probes import KINDS
+from stewardmon.probes.agent_contract import ContractSettings
 from stewardmon.probes.asking import ask as ask_probe
 from tests.adapters.demo.world import Hand
 from tests.support.probing import asked_in, measured, unexpected
@@ -110,7 +112,8 @@ async def test_broken_json_that_answers_500_is_a_finding(platform: Platform) -> 
 
 
 async def test_the_limit_is_used_up_only_when_asked_by_name(platform: Platform) -> None:
-    assert "burst" not in KINDS["agent_contract"].settings.model_fields["checks"].default
+    default = {one.name: one.default for one in fields(ContractSettings)}
+    assert "burst" not in default["checks"]
     outcome = await contract(platform, checks=["burst"])
     # The simulated app, like the real one, sends its refusal after 10 with a Retry-After.
     assert outcome.state is State.UP, outcome.findings

@@ -95,7 +95,7 @@ async def test_a_body_and_headers_are_sent() -> None:
         (hangs_up, Reason.RESET, "hung up without an answer"),
         (resets, Reason.RESET, "cut the connection"),
         (floods_headers, Reason.TOO_LARGE, "more than 64 KiB of headers"),
-        (floods, Reason.TOO_LARGE, "longer than the limit of 1.0MiB"),
+        (floods, Reason.TOO_LARGE, "longer than the limit of 1,048,576 bytes"),
         (redirects_to_itself, Reason.REDIRECT, "more than 5 redirects, the last one to /xxxxxx"),
         (sends(b"HTTP/1.1 200 OK\r\nContent-"), Reason.INCOMPLETE, "amid the headers"),
         (sends(answer(body=b"12345")[:-2]), Reason.INCOMPLETE, "amid the body"),

@@ -13,7 +13,7 @@ from stewardmon.config.nodes import plain
 from stewardmon.config.notes import Notes
 from stewardmon.config.reader import parse
 from stewardmon.config.sentences import unshown
-from stewardmon.settings import Duration, Settings
+from stewardmon.config.types import Duration, Entry
 
 
 def replaced(text: str, **environ: str) -> tuple[object, list[str]]:
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
     ]
 
 
-class Typed(Settings):
+class Typed(Entry):
     port: int
     on: bool = False
     wait: Duration | None = None
