@@ -28,7 +28,8 @@ from bench.processes import wait_for
 from bench.storm import Pager
 from stewardmon.cli.run import UNWANTED, absent
 from stewardmon.clock import milliseconds
-from stewardmon.config import Runtime, load
+from stewardmon.config import Runtime
+from stewardmon.config.loading import load
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.process import Running, daemon, run, spare_collector
 from stewardmon.settings import Secret

@@ -12,18 +12,17 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from stewardmon import __version__, telemetry
 from stewardmon.clock import SystemClock
-from stewardmon.config import Config, load
+from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
 from stewardmon.engine.early import asking
 from stewardmon.errors import StewardmonError
@@ -55,7 +54,7 @@ class Running:
     url: str
 
 
-def main(runtime: Runtime, environ: Mapping[str, str]) -> None:
+def main(runtime: Runtime, load_config: Callable[[], Config]) -> None:
     """Run the daemon until a signal ends it. Raises StewardmonError where it cannot start."""
     telemetry.configure_logs(level=runtime.log_level, environment=runtime.environment)
     if runtime.sentry_dsn is not None:
@@ -64,7 +63,7 @@ def main(runtime: Runtime, environ: Mapping[str, str]) -> None:
             environment=runtime.environment,
             release=__version__,
         )
-    run(_until_signalled(runtime, environ))
+    run(_until_signalled(runtime, load_config))
 
 
 def run(whole: Coroutine[Any, Any, None]) -> None:
@@ -140,10 +139,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _until_signalled(runtime: Runtime, environ: Mapping[str, str]) -> None:
-    def load_config() -> Config:
-        return load(runtime.rules or default_rules(), environ)
-
+async def _until_signalled(runtime: Runtime, load_config: Callable[[], Config]) -> None:
     async with daemon(runtime, load_config=load_config) as running:
         log.info("listening", url=running.url, version=__version__)
         ended = asyncio.Event()
@@ -189,12 +185,6 @@ async def spare_collector(live: Live) -> None:
         rounds += 1
         late += due
         await clock.sleep(SPARE_EVERY)
-
-
-def default_rules() -> Path | None:
-    """Return ./rules where it is there: what a checkout and the container have."""
-    folder = Path("rules")
-    return folder if folder.is_dir() else None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

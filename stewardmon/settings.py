@@ -48,7 +48,8 @@ class Settings:
     @classmethod
     def model_validate(cls, value: Any) -> Self:
         """Return the settings that keys and values spell. Raises pydantic.ValidationError."""
-        read: Self = _reader(cls).validate_python(value)
+        kind: Any = cls
+        read: Self = _reader(kind).validate_python(value)
         return read
 
 

@@ -29,11 +29,10 @@ def command(*, rules: Path | None, live: bool, schema: bool, as_json: bool) -> i
 
 
 def _check(rules: Path | None, *, as_json: bool) -> int:
-    from stewardmon.config import load
-    from stewardmon.config.environment import read_environment
+    from stewardmon.config.environment import default_rules, read_environment
+    from stewardmon.config.loading import load
     from stewardmon.config.spending import spending
     from stewardmon.probes import KINDS
-    from stewardmon.process import default_rules
 
     try:
         runtime = read_environment(os.environ, rules=None if rules is None else str(rules))

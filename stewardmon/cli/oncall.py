@@ -168,9 +168,8 @@ def _test(
 
 
 def _config(rules: Path | None) -> Config:
-    from stewardmon.config import load
-    from stewardmon.config.environment import read_environment
-    from stewardmon.process import default_rules
+    from stewardmon.config.environment import default_rules, read_environment
+    from stewardmon.config.loading import load
 
     runtime = read_environment(os.environ, rules=None if rules is None else str(rules))
     return load(runtime.rules or default_rules(), os.environ)

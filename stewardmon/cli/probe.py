@@ -48,8 +48,8 @@ async def _ask(spec: ProbeSpec, seconds: float) -> Outcome:
 
 
 def _named(name: str, rules: Path | None) -> ProbeSpec:
-    from stewardmon.config import load
-    from stewardmon.process import default_rules
+    from stewardmon.config.environment import default_rules
+    from stewardmon.config.loading import load
 
     config = load(rules or default_rules(), os.environ)
     for spec in config.probes:

@@ -80,12 +80,11 @@ def done(daemon: Daemon, *, task: str, by: str, note: str) -> None:
 
 async def _made(kind: ReportKind, end: datetime, state: str, rules: Path | None) -> Report:
     """Make a report from a state that no daemon holds."""
-    from stewardmon.config import load
-    from stewardmon.config.environment import read_environment
+    from stewardmon.config.environment import default_rules, read_environment
+    from stewardmon.config.loading import load
     from stewardmon.domain.tasks import standings
     from stewardmon.engine.reports import Reporter
     from stewardmon.engine.tasks import KIND, read_done
-    from stewardmon.process import default_rules
     from stewardmon.stores import open_store
     from stewardmon.telemetry import configure_logs
 

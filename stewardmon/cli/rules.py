@@ -170,9 +170,8 @@ def _plain(one: Replayed) -> dict[str, Any]:
 
 def _config(rules: Path | None, *, alone: bool = False) -> Config:
     """Return the configuration; with `alone`, also where only rules are written."""
-    from stewardmon.config import load
-    from stewardmon.config.environment import read_environment
-    from stewardmon.process import default_rules
+    from stewardmon.config.environment import default_rules, read_environment
+    from stewardmon.config.loading import load
 
     runtime = read_environment(os.environ, rules=None if rules is None else str(rules))
     return load(runtime.rules or default_rules(), os.environ, rules_alone=alone)

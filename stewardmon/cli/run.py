@@ -36,8 +36,8 @@ def command(
     gc.disable()
     try:
         with absent(UNWANTED):
-            from stewardmon.config.environment import read_environment
-            from stewardmon.process import main
+            from stewardmon.config import apart
+            from stewardmon.config.environment import default_rules, read_environment
 
             runtime = read_environment(
                 os.environ,
@@ -46,7 +46,11 @@ def command(
                 listen=listen,
                 location=location,
             )
-            main(runtime, os.environ)
+            load = apart.loader(runtime.rules or default_rules(), os.environ)
+            # While another process reads the files, this one loads what it does with them.
+            from stewardmon.process import main
+
+            main(runtime, load)
     finally:
         gc.enable()
 

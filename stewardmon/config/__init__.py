@@ -1,16 +1,12 @@
-"""The three files and the environment: read, checked, frozen."""
+"""The three files and the environment: read, checked, frozen.
+
+What a configuration is stands here; what reads one (`config.loading`, and `config.apart` for the
+daemon) loads pydantic and YAML, and is imported where that is meant.
+"""
 
 from __future__ import annotations
 
-from stewardmon.config.alerts import load_rule_file
 from stewardmon.config.environment import Runtime, read_environment
-from stewardmon.config.loading import load
 from stewardmon.config.values import Config
 
-__all__ = [
-    "Config",
-    "Runtime",
-    "load",
-    "load_rule_file",
-    "read_environment",
-]
+__all__ = ["Config", "Runtime", "read_environment"]

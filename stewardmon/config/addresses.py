@@ -6,9 +6,9 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from stewardmon.config.binding import Source, refused, secrets_of
 from stewardmon.config.nodes import Entries, Scalar
 from stewardmon.config.sentences import shown, unshown
+from stewardmon.config.source import Source, refused, secrets_of
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOSTLESS: Final = frozenset({"postgres", "postgresql", "file", "unix", "sqlite"})

@@ -11,13 +11,14 @@ from typing import Final
 from pydantic import Field
 
 from stewardmon.config import language
-from stewardmon.config.binding import Source, bind, entries_of, refuse_unknown
+from stewardmon.config.binding import bind, entries_of, refuse_unknown
 from stewardmon.config.nodes import Entries, Scalar
 from stewardmon.config.notes import Notes
 from stewardmon.config.positions import place_in
 from stewardmon.config.reader import read
 from stewardmon.config.rules import read_groups
 from stewardmon.config.short import GROUP, read_short
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry, LabelMap
 from stewardmon.domain.rule import RuleGroup
 from stewardmon.errors import ExpressionError

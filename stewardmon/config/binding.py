@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -19,38 +18,15 @@ from stewardmon.config.nodes import (
     find,
     plain,
     put,
-    scalars,
 )
-from stewardmon.config.notes import Notes
 from stewardmon.config.sentences import sentence, suggestion, unshown
-from stewardmon.config.shipped import ENVIRONMENT
+from stewardmon.config.source import Source, refused, secrets_of
 from stewardmon.config.types import Entry
 from stewardmon.settings import Settings
 
 M = TypeVar("M", bound=Entry | Settings)
 _ROUNDS: Final = 3
 _UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The file that a tree came from, and where what is wrong with it is written down."""
-
-    file: str
-    lines: tuple[str, ...]
-    notes: Notes
-
-    def add(self, place: Place, message: str) -> None:
-        """Note a mistake at a place of this file."""
-        self.notes.add(self.file, place, message)
-
-    def warn(self, place: Place, message: str) -> None:
-        """Note a warning at a place of this file."""
-        self.notes.warn(self.file, place, message)
-
-    def at(self, place: Place) -> str:
-        """Return `file:line`, the source that rules and specs carry."""
-        return self.file if self.file == ENVIRONMENT else f"{self.file}:{place.line}"
 
 
 def bind(
@@ -74,7 +50,7 @@ def bind(
         if not _as_written(failed, node, value):
             break
     for problem in failed.errors(include_url=False):
-        _note(problem, model, node, source, what=what, also=also)
+        _note(problem, reader, node, source, what=what, also=also)
     return None
 
 
@@ -130,16 +106,6 @@ def _first(node: Node) -> Place:
     if isinstance(node, Entries) and node.keys:
         return min(node.keys.values())
     return node.place
-
-
-def secrets_of(node: Node) -> dict[str, str]:
-    """Return what the environment put anywhere under the node."""
-    return {name: value for one in scalars(node) for name, value in one.secrets.items()}
-
-
-def refused(node: Node) -> bool:
-    """Say whether a mistake in the value was said already: a variable not set, a placeholder."""
-    return any(one.refused for one in scalars(node))
 
 
 Builder = Callable[[str, Node], None]

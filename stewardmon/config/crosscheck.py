@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from stewardmon.config.binding import Source
 from stewardmon.config.nodes import Entries, Items, Node, Place, Scalar
 from stewardmon.config.sentences import suggestion
+from stewardmon.config.source import Source
 from stewardmon.domain.policy import Policy
 
 _LISTS: Final = {"probe": "probes", "rule": "alerts"}

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from stewardmon.config.addresses import misspelt
 from stewardmon.config.interpolation import Missing, lookup
+from stewardmon.config.names import misnamed
 from stewardmon.config.notes import Notes
 from stewardmon.config.placeholders import is_placeholder, sentence
 from stewardmon.config.shipped import ENVIRONMENT
-from stewardmon.config.types import misnamed
 from stewardmon.settings import Secret
 
 STATE: Final = "stewardmon.db"
@@ -105,6 +105,12 @@ def read_environment(
     )
     reading.notes.check()
     return runtime
+
+
+def default_rules() -> Path | None:
+    """Return ./rules where it is there: what a checkout and the container have."""
+    folder = Path("rules")
+    return folder if folder.is_dir() else None
 
 
 def listening(environ: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ from typing import Final
 
 from stewardmon import channels, probes
 from stewardmon.config.alerts import Alerting, read_alerts
-from stewardmon.config.binding import Source
 from stewardmon.config.budget import within_budget
 from stewardmon.config.crosscheck import (
     Named,
@@ -27,6 +26,7 @@ from stewardmon.config.placeholders import refuse_placeholders
 from stewardmon.config.probes import Retention, read_probes
 from stewardmon.config.reader import Document, no_folder, parse, read, stands
 from stewardmon.config.shipped import ALERTS, ENVIRONMENT, ONCALL, PROBES, shipped, untouched
+from stewardmon.config.source import Source
 from stewardmon.config.values import Config
 from stewardmon.errors import ConfigError
 from stewardmon.ports import Kind, ProbeSpec

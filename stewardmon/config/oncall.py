@@ -10,7 +10,8 @@ from typing import Final
 from pydantic import Field
 
 from stewardmon.config.addresses import check_addresses
-from stewardmon.config.binding import Source, bind, entries_of, refuse_unknown
+from stewardmon.config.binding import bind, entries_of, refuse_unknown
+from stewardmon.config.names import misnamed
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.people import read_people
 from stewardmon.config.policies import read_policies
@@ -18,7 +19,8 @@ from stewardmon.config.reports import read_reports
 from stewardmon.config.rotations import read_overrides, read_rotations
 from stewardmon.config.routes import read_inhibitions, read_routes
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Entry, misnamed
+from stewardmon.config.source import Source
+from stewardmon.config.types import Duration, Entry
 from stewardmon.config.windows import read_windows
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.maintenance import Maintenance

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from stewardmon.config.binding import Source, bind, entries_of, mapping
+from stewardmon.config.binding import bind, entries_of, mapping
+from stewardmon.config.names import misnamed
 from stewardmon.config.nodes import Entries, Items, Node, Scalar, find
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Entry, TimeOfDay, Zone, misnamed
+from stewardmon.config.source import Source
+from stewardmon.config.types import Entry, TimeOfDay, Zone
 from stewardmon.domain.oncall import Contact, Person, QuietHours
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

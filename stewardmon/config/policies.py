@@ -7,10 +7,12 @@ from typing import Final, TypeVar
 
 from pydantic import Field
 
-from stewardmon.config.binding import Source, bind, entries_of, items_of, named_in
+from stewardmon.config.binding import bind, entries_of, items_of, named_in
+from stewardmon.config.names import misnamed
 from stewardmon.config.nodes import Entries, Place
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Entry, Names, misnamed
+from stewardmon.config.source import Source
+from stewardmon.config.types import Duration, Entry, Names
 from stewardmon.domain.policy import Level, Policy
 from stewardmon.domain.quantity import format_duration
 

@@ -9,10 +9,12 @@ from typing import Final
 from pydantic import Field
 
 from stewardmon.config.addresses import check_addresses
-from stewardmon.config.binding import Source, bind, entries_of, items_of, refuse_unknown
+from stewardmon.config.binding import bind, entries_of, items_of, refuse_unknown
+from stewardmon.config.names import misnamed
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Duration, Entry, LabelMap, Names, misnamed
+from stewardmon.config.source import Source
+from stewardmon.config.types import Duration, Entry, LabelMap, Names
 from stewardmon.domain.quantity import format_duration
 from stewardmon.ports import Kind, ProbeSpec
 

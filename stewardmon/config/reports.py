@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from stewardmon.config.binding import Source, bind, entries_of
+from stewardmon.config.binding import bind, entries_of
 from stewardmon.config.handover import Handover, read_handover
 from stewardmon.config.nodes import Entries, find
 from stewardmon.config.sentences import suggestion
+from stewardmon.config.source import Source
 from stewardmon.config.types import Entry, Zone, read_time
 from stewardmon.domain.oncall import Contact
 from stewardmon.domain.report import ReportKind

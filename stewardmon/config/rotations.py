@@ -8,14 +8,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from stewardmon.config.binding import Source, bind, entries_of, items_of, mapping
+from stewardmon.config.binding import bind, entries_of, items_of, mapping
 from stewardmon.config.handover import Handover, read_handover
 from stewardmon.config.hours import read_hours
 from stewardmon.config.localtime import noted_instant
+from stewardmon.config.names import misnamed
 from stewardmon.config.nodes import Entries, Place, find
 from stewardmon.config.people import known_person
 from stewardmon.config.sentences import suggestion
-from stewardmon.config.types import Day, Duration, Entry, Names, Zone, misnamed
+from stewardmon.config.source import Source
+from stewardmon.config.types import Day, Duration, Entry, Names, Zone
 from stewardmon.domain.oncall import Hours, Layer, Override, Rotation
 from stewardmon.settings import Secret
 

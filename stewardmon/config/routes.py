@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from stewardmon.config.binding import Source, bind, items_of, named_in
+from stewardmon.config.binding import bind, items_of, named_in
 from stewardmon.config.matchers import equalities, read_matchers
 from stewardmon.config.nodes import Entries, Scalar, find
 from stewardmon.config.positions import place_in
 from stewardmon.config.sentences import suggestion
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry, Names
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.labels import Matcher

@@ -12,9 +12,10 @@ from typing import Final
 from pydantic import Field
 
 from stewardmon.config import language
-from stewardmon.config.binding import Source, bind, items_of
+from stewardmon.config.binding import bind, items_of
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.positions import place_in
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.domain.quantity import format_duration

@@ -8,10 +8,11 @@ from typing import Final
 from pydantic import Field
 
 from stewardmon.config import language
-from stewardmon.config.binding import Source, bind, items_of
+from stewardmon.config.binding import bind, items_of
 from stewardmon.config.nodes import Entries, Place, Scalar
 from stewardmon.config.positions import place_in
 from stewardmon.config.rules import check_label_names, check_templates, template
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry, LabelMap, Names
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.rule import AlertRule, NoData, RuleGroup

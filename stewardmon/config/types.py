@@ -17,14 +17,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from stewardmon.config.names import mislabelled
 from stewardmon.domain.alike import alike
 from stewardmon.settings import Duration
 
 __all__ = ["Duration", "Entry", "Names"]
 
-LONGEST_NAME: Final = 63
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -38,27 +36,6 @@ class Entry(BaseModel):
         arbitrary_types_allowed=True,
         defer_build=True,  # a model inside another one needs no validator of its own
     )
-
-
-def misnamed(name: str, what: str) -> str | None:
-    """Return what is wrong with a name that appears in addresses and labels, None if nothing."""
-    if len(name) > LONGEST_NAME:
-        return f"the {what}'s name is {len(name)} characters long: {LONGEST_NAME} are the most"
-    if not _NAME.fullmatch(name):
-        return (
-            f"{name!r} cannot name a {what}: letters, digits, `_`, `.` and `-` can, "
-            "beginning with a letter or digit"
-        )
-    return None
-
-
-def mislabelled(name: str) -> str | None:
-    """Return what is wrong with a label's name, None if nothing."""
-    if not _LABEL.fullmatch(name):
-        return f"{name!r} cannot name a label: letters, digits and `_` can, no digit first"
-    if name.startswith("__"):
-        return f"{name!r} cannot name a label: names that begin with __ are Prometheus' own"
-    return None
 
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:

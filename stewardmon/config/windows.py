@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from stewardmon.config.binding import Source, bind, items_of
+from stewardmon.config.binding import bind, items_of
 from stewardmon.config.handover import WEEKDAYS, read_weekday
 from stewardmon.config.localtime import noted_instant
 from stewardmon.config.nodes import Entries
 from stewardmon.config.routes import read_row_matchers
+from stewardmon.config.source import Source
 from stewardmon.config.types import Entry, Names, Zone, read_time
 from stewardmon.domain.maintenance import Maintenance, Once, Weekly
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from stewardmon.clock import FastClock
-from stewardmon.config import Config, load
+from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
+from stewardmon.config.loading import load
 from stewardmon.config.shipped import ALERTS, ONCALL, PROBES, shipped
 from stewardmon.demo.pager import SECRET, Pager
 from stewardmon.demo.platform import Platform

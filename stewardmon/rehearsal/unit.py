@@ -19,11 +19,12 @@ from pydantic import Field
 
 from stewardmon.clock import from_milliseconds
 from stewardmon.config.alerts import load_rule_file
-from stewardmon.config.binding import Source, bind
+from stewardmon.config.binding import bind
 from stewardmon.config.nodes import Entries, Items
 from stewardmon.config.notes import Notes
 from stewardmon.config.oncall import OnCall, read_oncall
 from stewardmon.config.reader import read
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry
 from stewardmon.domain.alert import ALERT_NAME
 from stewardmon.domain.labels import Labels

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from stewardmon.config import load
+from stewardmon.config.loading import load
 from stewardmon.domain.change import Change
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op
 from stewardmon.domain.maintenance import Maintenance, Once

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.servers import Target, free_port
-from stewardmon.config import load
 from stewardmon.config.environment import Runtime
+from stewardmon.config.loading import load
 from stewardmon.errors import StewardmonError
 from stewardmon.process import bind, daemon
 from tests.config.environment import ENVIRON

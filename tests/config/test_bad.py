@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stewardmon.config import load
+from stewardmon.config.loading import load
 from stewardmon.errors import ConfigError, Mistake
 from tests.config.environment import ENVIRON, EXAMPLES
 

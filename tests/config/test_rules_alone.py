@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from stewardmon.cli.rules import command
-from stewardmon.config import load
+from stewardmon.config.loading import load
 from stewardmon.errors import ConfigError
 
 RULES = """alerts:

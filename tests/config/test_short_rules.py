@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-from stewardmon.config import load
 from stewardmon.config.alerts import load_rule_file
+from stewardmon.config.loading import load
 from stewardmon.domain.condition import LONGEST_WINDOW
 from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.rule import AlertRule

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from stewardmon.clock import SystemClock
-from stewardmon.config import load
+from stewardmon.config.loading import load
 from stewardmon.config.shipped import shipped
 from stewardmon.demo.platform import Platform
 from stewardmon.domain.outcome import Measurement, Outcome

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stewardmon.app import App, Parts
-from stewardmon.config import load
+from stewardmon.config.loading import load
 from stewardmon.domain import answers
 from stewardmon.domain.answers import By
 from stewardmon.domain.external import Posted

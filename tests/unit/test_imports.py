@@ -16,6 +16,7 @@ UNUSED = (
     "jinja2",
     "aiosmtplib",
     "psycopg",
+    "pydantic",
     "re2",
     "resvg_py",
     "sentry_sdk",
@@ -24,7 +25,9 @@ UNUSED = (
     "stewardmon.demo",
     "stewardmon.probes.backup",
     "stewardmon.probes.restore_drill",
+    "stewardmon.config.loading",
     "stewardmon.rehearsal",
+    "yaml",
 )
 #: Loaded beside the first asks, which wait for none of it.
 LATER = (
@@ -48,7 +51,7 @@ import asyncio, sys
 from pathlib import Path
 from stewardmon import cli
 from stewardmon.cli import run
-from stewardmon.config import load
+from stewardmon.config import apart
 from stewardmon.config.environment import read_environment
 from stewardmon.process import daemon
 import stewardmon.probes.http
@@ -58,7 +61,7 @@ print([name for name in {LATER} if name in sys.modules])
 async def up():
     folder = sys.argv[1]
     runtime = read_environment({{}}, rules=folder, state=folder + "/s.db", listen="127.0.0.1:0")
-    async with daemon(runtime, load_config=lambda: load(Path(folder), {{}})):
+    async with daemon(runtime, load_config=apart.loader(Path(folder), {{}})):
         print("up", [name for name in {UNUSED} if name in sys.modules])
 
 asyncio.run(up())

@@ -112,7 +112,7 @@ async def test_broken_json_that_answers_500_is_a_finding(platform: Platform) -> 
 
 
 async def test_the_limit_is_used_up_only_when_asked_by_name(platform: Platform) -> None:
-    default = {one.name: one.default for one in fields(ContractSettings)}
+    default: dict[str, Any] = {one.name: one.default for one in fields(ContractSettings)}
     assert "burst" not in default["checks"]
     outcome = await contract(platform, checks=["burst"])
     # The simulated app, like the real one, sends its refusal after 10 with a Retry-After.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stewardmon.config import Config, load
+from stewardmon.config import Config
 from stewardmon.config.budget import LIMITS
 from stewardmon.config.guide import guide_text
+from stewardmon.config.loading import load
 from stewardmon.config.shipped import shipped
 from stewardmon.config.spending import spending
 from stewardmon.errors import ConfigError

@@ -7,12 +7,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stewardmon.config.binding import Source, bind
+from stewardmon.config.binding import bind
 from stewardmon.config.interpolation import interpolate
 from stewardmon.config.nodes import plain
 from stewardmon.config.notes import Notes
 from stewardmon.config.reader import parse
 from stewardmon.config.sentences import unshown
+from stewardmon.config.source import Source
 from stewardmon.config.types import Duration, Entry
 
 

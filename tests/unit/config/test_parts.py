@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from stewardmon.config import load, load_rule_file
+from stewardmon.config.alerts import load_rule_file
 from stewardmon.config.budget import is_private
+from stewardmon.config.loading import load
 from stewardmon.config.localtime import read_instant
 from stewardmon.config.matchers import equalities, read_matchers
 from stewardmon.config.placeholders import is_placeholder
