@@ -28,7 +28,7 @@ from bench.processes import wait_for
 from bench.storm import Pager
 from stewardmon.cli.run import UNWANTED, absent
 from stewardmon.clock import milliseconds
-from stewardmon.config import Runtime
+from stewardmon.config.environment import Runtime
 from stewardmon.config.loading import load
 from stewardmon.domain.labels import NAME, Labels
 from stewardmon.process import Running, daemon, run, spare_collector

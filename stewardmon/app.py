@@ -14,7 +14,7 @@ import structlog
 from stewardmon import __version__, metrics, telemetry
 from stewardmon.channels import KINDS as CHANNEL_KINDS
 from stewardmon.clock import milliseconds
-from stewardmon.config import Config
+from stewardmon.config.values import Config
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.external import EXTERNAL
 from stewardmon.domain.labels import Labels

@@ -22,8 +22,8 @@ import structlog
 
 from stewardmon import __version__, telemetry
 from stewardmon.clock import SystemClock
-from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
+from stewardmon.config.values import Config
 from stewardmon.engine.early import asking
 from stewardmon.errors import StewardmonError
 from stewardmon.ports import Clock, Context
@@ -103,6 +103,9 @@ async def daemon(
     """
     clock = clock or SystemClock()
     with bind(runtime.host, runtime.port) as listening:
+        # Another process reads the files meanwhile: what nearly every one of them asks for.
+        for name in ("stewardmon.channels.webhook", "stewardmon.probes.http"):
+            import_module(name)
         config = load_config()
         context = Context(clock=clock, user_agent=f"stewardmon/{__version__}")
         async with asking(config.probes, context, kinds=KINDS, bug=telemetry.report_bug) as early:

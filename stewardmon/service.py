@@ -16,8 +16,8 @@ from stewardmon.app import App, Parts
 from stewardmon.channels.http_client import HttpSender, Request
 from stewardmon.channels.settings import HttpSettings
 from stewardmon.clock import SystemClock
-from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
+from stewardmon.config.values import Config
 from stewardmon.domain.change import Change
 from stewardmon.engine import lag
 from stewardmon.engine.deadman import EVERY, Ping

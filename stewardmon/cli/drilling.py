@@ -14,7 +14,7 @@ from stewardmon.errors import DeliveryError, UsageError
 from stewardmon.ports import Context
 
 if TYPE_CHECKING:
-    from stewardmon.config import Config
+    from stewardmon.config.values import Config
 
 TIMEOUT: Final = 30.0  # seconds
 

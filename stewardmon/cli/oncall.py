@@ -17,7 +17,7 @@ from stewardmon.cli.progress import progress
 from stewardmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from stewardmon.config import Config
+    from stewardmon.config.values import Config
     from stewardmon.domain.whom import Turn
 
 RULES = click.option("--rules", type=click.Path(path_type=Path), help="Folder of the three files.")

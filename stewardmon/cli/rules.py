@@ -18,7 +18,7 @@ from stewardmon.cli.progress import progress
 from stewardmon.errors import StewardmonError, UsageError
 
 if TYPE_CHECKING:
-    from stewardmon.config import Config
+    from stewardmon.config.values import Config
     from stewardmon.rehearsal.replay import Replayed
 
 RULES = click.option("--rules", type=click.Path(path_type=Path), help="Folder of the three files.")

@@ -46,11 +46,11 @@ def command(
                 listen=listen,
                 location=location,
             )
-            load = apart.loader(runtime.rules or default_rules(), os.environ)
-            # While another process reads the files, this one loads what it does with them.
+            load_config = apart.loader(runtime.rules or default_rules(), os.environ)
+            # While that process reads the files, this one loads what it does with them.
             from stewardmon.process import main
 
-            main(runtime, load)
+            main(runtime, load_config)
     finally:
         gc.enable()
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from stewardmon.clock import FastClock
-from stewardmon.config import Config
 from stewardmon.config.environment import Runtime
 from stewardmon.config.loading import load
 from stewardmon.config.shipped import ALERTS, ONCALL, PROBES, shipped
+from stewardmon.config.values import Config
 from stewardmon.demo.pager import SECRET, Pager
 from stewardmon.demo.platform import Platform
 from stewardmon.demo.scenarios import Action, Scenario, Step, perform

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from stewardmon.config import Config
+from stewardmon.config.values import Config
 from stewardmon.domain.display import format_value
 from stewardmon.domain.quantity import format_duration
 from stewardmon.domain.rule import AlertRule, NoData, RecordingRule

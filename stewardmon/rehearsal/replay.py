@@ -11,7 +11,7 @@ from typing import Final
 import re2
 
 from stewardmon.clock import milliseconds
-from stewardmon.config import Config
+from stewardmon.config.values import Config
 from stewardmon.domain.alert import AlertState
 from stewardmon.domain.labels import NAME, Labels, Matcher, Op, metric_name
 from stewardmon.domain.series import SeriesStore

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
-from stewardmon.channels import KINDS as CHANNELS
 from stewardmon.config import apart
+from stewardmon.config.apart import Reading
 from stewardmon.config.loading import load
 from stewardmon.config.shipped import shipped
 from stewardmon.errors import ConfigError, StewardmonError
-from stewardmon.probes import KINDS as PROBES
+from stewardmon.probes import KINDS
 from tests.config.environment import ENVIRON
 
 
-def test_it_is_the_same_configuration() -> None:
-    there = apart.loader(shipped(), ENVIRON)()
+class Begins(Protocol):
+    """Begins to read a folder."""
+
+    def __call__(self, folder: Path | None, environ: Mapping[str, str]) -> Reading: ...
+
+
+@pytest.fixture(params=["fork", "spawn"])
+def begin(request: pytest.FixtureRequest) -> Begins:
+    found: Begins = getattr(apart, request.param)
+    return found
+
+
+def test_it_is_the_same_configuration(begin: Begins) -> None:
+    there = begin(shipped(), ENVIRON).result()
     assert there == load(shipped(), ENVIRON)
     assert there.rules
-    assert {type(one.settings) for one in there.probes} == {
-        PROBES[one.kind].settings for one in there.probes
-    }
-    assert {type(one.settings) for one in there.channels} <= {
-        CHANNELS[one].settings for one in CHANNELS
-    }
+    assert [type(one.settings) for one in there.probes] == [
+        KINDS[one.kind].settings for one in there.probes
+    ]
 
 
 def test_each_reading_sees_the_files_as_they_then_are(tmp_path: Path) -> None:
@@ -35,11 +47,12 @@ def test_each_reading_sees_the_files_as_they_then_are(tmp_path: Path) -> None:
     written.write_text("probes: [{name: a, kind: tcp, address: '127.0.0.1:9'}]\n")
     read = apart.loader(tmp_path, ENVIRON)
     assert [one.name for one in read().probes] == ["a"]
-    written.write_text("probes: [{name: b, kind: tcp, address: '127.0.0.1:9'}]\n")
-    assert [one.name for one in read().probes] == ["b"]
+    for name in ("b", "c"):
+        written.write_text(f"probes: [{{name: {name}, kind: tcp, address: '127.0.0.1:9'}}]\n")
+        assert [one.name for one in read().probes] == [name]
 
 
-def test_a_regular_expression_and_a_condition_come_over(tmp_path: Path) -> None:
+def test_regular_expressions_and_conditions_come_over(begin: Begins, tmp_path: Path) -> None:
     (tmp_path / "probes.yml").write_text(
         "probes: [{name: a, kind: http, url: 'http://127.0.0.1:9/',"
         " expect: {json: {a.b: {equals: null}, c: {in: [x, y]}}, body: {matches: 'a.*b'}}}]\n"
@@ -47,46 +60,64 @@ def test_a_regular_expression_and_a_condition_come_over(tmp_path: Path) -> None:
     (tmp_path / "alerts.yml").write_text(
         "groups: [{name: g, rules: [{alert: A, expr: 'probe_success{probe=~\"a.*\"} == 0'}]}]\n"
     )
-    there = apart.loader(tmp_path, ENVIRON)()
+    there = begin(tmp_path, ENVIRON).result()
     assert there == load(tmp_path, ENVIRON)
-    (rule,) = there.rules
-    assert rule == load(tmp_path, ENVIRON).rules[0]
-    settings = there.probes[0].settings
-    condition = settings.expect.json_  # type: ignore[attr-defined]
-    said = [list(one.complaints("it", 1)) for one in condition.values()]
+    settings: Any = there.probes[0].settings
+    said = [list(one.complaints("it", 1)) for one in settings.expect.json_.values()]
     assert said == [["it is 1, expected null"], ["it is 1, expected one of x, y"]]
 
 
-def test_every_mistake_comes_over_with_its_place(tmp_path: Path) -> None:
+def test_every_mistake_comes_over_with_its_place(begin: Begins, tmp_path: Path) -> None:
     (tmp_path / "probes.yml").write_text("probes: [{name: a, kind: tpc}]\n")
     with pytest.raises(ConfigError) as here:
         load(tmp_path, ENVIRON)
     with pytest.raises(ConfigError) as there:
-        apart.loader(tmp_path, ENVIRON)()
+        begin(tmp_path, ENVIRON).result()
     assert there.value.mistakes == here.value.mistakes
     assert str(there.value) == str(here.value)
 
 
-def test_what_a_validator_prints_stands_in_nobodys_way(
+def test_what_a_start_prints_stands_in_nobodys_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('hello')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert apart.loader(shipped(), ENVIRON)() == load(shipped(), ENVIRON)
+    assert apart.spawn(shipped(), ENVIRON).result() == load(shipped(), ENVIRON)
 
 
-def test_a_process_that_is_killed_is_said_to_be(tmp_path: Path) -> None:
-    reading = apart.Reading(tmp_path, ENVIRON)
+def test_a_bug_there_is_told_and_ends_nothing_here(tmp_path: Path) -> None:
+    script = f"""
+from collections.abc import Mapping
+from pathlib import Path
+import stewardmon.config.loading as loading
+from stewardmon.config import apart
+loading.load = None
+try:
+    apart.fork(Path({str(tmp_path)!r}), {{}}).result()
+except Exception as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    said = "the process that reads the configuration ended with 1 and said nothing\n"
+    assert (done.returncode, done.stdout) == (0, said)
+    assert "TypeError: 'NoneType' object is not callable" in done.stderr
+
+
+def test_a_process_that_is_killed_is_said_to_be(begin: Begins, tmp_path: Path) -> None:
+    reading = begin(tmp_path, ENVIRON)
     os.kill(reading.pid, signal.SIGKILL)
     with pytest.raises(StewardmonError, match=r"reads the configuration ended with -9"):
         reading.result()
 
 
 def test_a_process_that_hangs_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begin: Begins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apart, "PATIENCE", 0.01)
-    reading = apart.Reading(tmp_path, ENVIRON)
+    reading = begin(tmp_path, ENVIRON)
+    os.kill(reading.pid, signal.SIGSTOP)
     with pytest.raises(StewardmonError, match=r"was not read within 0\.01 s"):
         reading.result()
     with pytest.raises(ProcessLookupError):
@@ -98,4 +129,4 @@ def test_a_process_that_cannot_start_is_a_sentence(
 ) -> None:
     monkeypatch.setattr(apart, "_COMMAND", (f"{sys.executable}-gone",))
     with pytest.raises(StewardmonError, match="cannot be started: No such file"):
-        apart.Reading(tmp_path, ENVIRON)
+        apart.spawn(tmp_path, ENVIRON)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stewardmon.config import Config
 from stewardmon.config.loading import load
+from stewardmon.config.values import Config
 from stewardmon.domain.labels import Labels
 from stewardmon.domain.oncall import Contact
 from stewardmon.domain.route import route_for

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from stewardmon.config import Runtime
+from stewardmon.config.environment import Runtime
 from stewardmon.config.loading import load
 from stewardmon.process import Running, daemon
 from stewardmon.settings import Secret

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stewardmon.config import Runtime, read_environment
-from stewardmon.config.environment import listening
+from stewardmon.config.environment import Runtime, listening, read_environment
 from stewardmon.errors import ConfigError
 
 DSN = "https://abc123@o1.ingest.sentry.io/42"

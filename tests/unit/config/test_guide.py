@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stewardmon.config import Config
 from stewardmon.config.budget import LIMITS
 from stewardmon.config.guide import guide_text
 from stewardmon.config.loading import load
 from stewardmon.config.shipped import shipped
 from stewardmon.config.spending import spending
+from stewardmon.config.values import Config
 from stewardmon.errors import ConfigError
 from stewardmon.probes import KINDS
 
