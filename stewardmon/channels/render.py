@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from stewardmon.channels.plain import plain
 from stewardmon.channels.text import clean, fits_gsm, gsm, line, septets, shorten_gsm
 from stewardmon.channels.view import View, view
 from stewardmon.domain.notification import Notification
@@ -42,7 +43,7 @@ def subject(notification: Notification, *, now: datetime) -> str:
 
 def text(notification: Notification, *, now: datetime) -> str:
     """Return the whole message as plain text."""
-    return _render("message.txt.j2", view(notification, now=now))
+    return plain(view(notification, now=now))
 
 
 def html(notification: Notification, *, now: datetime, chart: str = "") -> str:

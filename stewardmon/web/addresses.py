@@ -1,4 +1,7 @@
-"""Every address that people and their programs ask; what machines ask all the time is in `site`."""
+"""Every address that people and their programs ask.
+
+What machines ask all the time is in `site`, Alertmanager's interface in `alertmanager`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from starlette.routing import BaseRoute
 
 from stewardmon.web import (
     acknowledge,
-    alertmanager,
     api,
     deploys,
     duty,
@@ -31,7 +33,6 @@ def routes(front: Front, links: Links, *, public: bool) -> list[BaseRoute]:
         *incidents.routes(live, guard),
         *api.routes(live, guard),
         *deploys.routes(live, guard),
-        *alertmanager.routes(live, guard),
         *prometheus.routes(live),
         *duty.routes(live, guard),
         *acknowledge.routes(front, links),

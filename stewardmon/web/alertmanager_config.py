@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from stewardmon.domain.inhibition import InhibitRule
 from stewardmon.domain.policy import Policy
 from stewardmon.domain.quantity import format_duration
@@ -19,6 +17,8 @@ def original(live: Live) -> str:
 
     What Alertmanager has no word for (levels, acknowledgement) is not in it.
     """
+    import yaml  # noqa: PLC0415 - a megabyte that only who asks for the configuration needs
+
     book = live.responder.book
     routes = list(book.routes)
     last = next((place for place, one in enumerate(routes) if not one.matchers), None)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stewardmon.engine.live import Live
@@ -78,29 +78,40 @@ def build(
 class _Later:
     """Every address that people and their programs ask, loaded in a thread when the first is.
 
-    A daemon at which nobody looks does without the memory that they take.
+    A daemon at which nobody looks does without the memory that they take, and one to which only
+    Prometheus sends alerts without that of the pages.
     """
 
     def __init__(self, front: Front, links: Links, *, public: bool) -> None:
         self._front = front
         self._links = links
         self._public = public
-        self._app: ASGIApp | None = None
+        self._apps: dict[bool, ASGIApp] = {}
         self._one = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app or await self._loaded()
+        alertmanager = scope["path"].startswith("/api/v2/")
+        app = self._apps.get(alertmanager) or await self._loaded(alertmanager)
         await app(scope, receive, send)
 
-    async def _loaded(self) -> ASGIApp:
+    async def _loaded(self, alertmanager: bool) -> ASGIApp:
         async with self._one:
-            if self._app is None:
-                module = await asyncio.to_thread(import_module, "stewardmon.web.addresses")
-                self._app = Starlette(
-                    routes=module.routes(self._front, self._links, public=self._public),
+            if alertmanager not in self._apps:
+                self._apps[alertmanager] = Starlette(
+                    routes=await self._routes(alertmanager),
                     exception_handlers=_refusals(self._front),
                 )
-            return self._app
+            return self._apps[alertmanager]
+
+    async def _routes(self, alertmanager: bool) -> list[BaseRoute]:
+        front, name = self._front, "alertmanager" if alertmanager else "addresses"
+        module = await asyncio.to_thread(import_module, f"stewardmon.web.{name}")
+        found: list[BaseRoute] = (
+            module.routes(front.live, front.guard)
+            if alertmanager
+            else module.routes(front, self._links, public=self._public)
+        )
+        return found
 
 
 def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]:
