@@ -13,12 +13,11 @@ from functools import cache, lru_cache
 from typing import Final
 from urllib.parse import urlencode
 
-import certifi
-
 from stewardmon.channels.http_client import Answer, Request, basic
 from stewardmon.domain.outcome import Reason
 from stewardmon.errors import DeliveryError
 from stewardmon.network import exchange
+from stewardmon.network.certificates import mozillas
 from stewardmon.network.dial import Resolver
 from stewardmon.network.endpoint import parse_url
 from stewardmon.network.failure import Failure
@@ -124,7 +123,7 @@ def trust(ca_file: str) -> ssl.SSLContext:
     Shared because loading Mozilla's list takes 20 ms.
     """
     context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
+    context.load_verify_locations(mozillas())
     if ca_file:
         context.load_verify_locations(ca_file)
     return context

@@ -41,6 +41,12 @@ def _timeout(now: datetime) -> datetime:
     return now + RESOLVE_TIMEOUT
 
 
+@lru_cache(maxsize=1024)
+def _rule(name: str) -> str:
+    """Return the rule of alerts of that name: one text for them all."""
+    return EXTERNAL + name
+
+
 def heard(posted: Posted, known: Alert | None, *, now: datetime) -> Alert | None:
     """Return the alert after it was sent (again); None where there is nothing to know.
 
@@ -59,7 +65,7 @@ def heard(posted: Posted, known: Alert | None, *, now: datetime) -> Alert | None
             ends_at=ends_at,
         )
     return Alert(
-        rule=EXTERNAL + posted.labels.value(ALERT_NAME),
+        rule=_rule(posted.labels.value(ALERT_NAME)),
         labels=posted.labels,
         origin=posted.labels,
         annotations=posted.annotations,

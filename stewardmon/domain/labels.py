@@ -60,7 +60,7 @@ class Labels(Mapping[str, str]):
         # No dictionary beside them: of a handful of pairs the right one is soon found, and a
         # dictionary takes more room than all the rest of a series' identity.
         self.pairs = pairs
-        self._hash = hash(pairs)
+        self._hash: int | None = None
         self._fingerprint = ""
         self._nameless: Labels | None = None
 
@@ -77,7 +77,14 @@ class Labels(Mapping[str, str]):
         return len(self.pairs)
 
     def __hash__(self) -> int:
-        return self._hash
+        known = self._hash
+        if known is None:  # annotations are the key of nothing
+            known = self._hash = hash(self.pairs)
+        return known
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how to make it anew: a hash of text is another one in every process."""
+        return Labels._of, (self.pairs,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Labels) and self.pairs == other.pairs

@@ -9,8 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import certifi
-
 _NAMES: Final = {"commonName": "CN", "organizationName": "O"}
 
 
@@ -50,8 +48,14 @@ def context(verify: bool | Path = True) -> ssl.SSLContext:
     if verify is not True:
         return ssl.create_default_context(cafile=str(verify))
     system = ssl.get_default_verify_paths()
-    # A slim system may come without roots; certifi's are Mozilla's.
-    return ssl.create_default_context(cafile=None if system.cafile else certifi.where())
+    return ssl.create_default_context(cafile=None if system.cafile else mozillas())
+
+
+def mozillas() -> str:
+    """Return a file of the roots that Mozilla trusts: a slim system may come without any."""
+    import certifi  # noqa: PLC0415 - with what it loads half a megabyte, for who speaks TLS
+
+    return certifi.where()
 
 
 def certificates(connection: ssl.SSLObject) -> Certificates | None:

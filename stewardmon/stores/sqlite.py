@@ -14,6 +14,7 @@ from stewardmon.stores.checkpoints import CEILING, Checkpoints
 from stewardmon.stores.dialect import Connection, Row
 
 BUSY_SECONDS: Final = 5.0
+CACHE: Final = 512  # KiB a connection, of which there are five; the system caches the file anyway
 PRIVATE: Final = 0o600
 
 
@@ -150,6 +151,7 @@ class SqliteDialect:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute(f"PRAGMA cache_size = -{CACHE}")
             if self._durable:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {CEILING}")
         except sqlite3.Error:
