@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Final, Protocol
 
@@ -16,11 +16,12 @@ from stewardmon import metrics
 from stewardmon.domain import answers, escalation, triage
 from stewardmon.domain.alert import Alert, AlertState
 from stewardmon.domain.change import Change
-from stewardmon.domain.incident import Address, Event, EventKind, Incident, only_joined
+from stewardmon.domain.incident import Address, Event, EventKind, Incident
 from stewardmon.domain.muting import Mute
 from stewardmon.domain.notices import Desk, Facts, FindFacts, change, no_facts
 from stewardmon.domain.notification import Delivery, DeliveryState, NotificationEvent
 from stewardmon.domain.step import Step
+from stewardmon.engine.caseload import Caseload
 from stewardmon.engine.draft import Draft
 from stewardmon.engine.ledger import Ledger
 from stewardmon.engine.turns import Turns
@@ -33,7 +34,6 @@ BATCH: Final = 256  # alerts a transaction
 SMALL_BATCH: Final = 8  # while people answer: an acknowledgement waits for no more than one
 NOTED: Final = 1_000  # alerts noted between two turns of the loop: a millisecond or two
 _MANY: Final = frozenset({EventKind.JOINED, EventKind.LEFT, EventKind.SYMPTOM})
-REMEMBERED: Final = timedelta(hours=24)  # resolved incidents kept in memory, for reopening
 
 
 class Muting(Protocol):
@@ -88,21 +88,15 @@ class Responder:
         self.evidence: Callable[[Incident], tuple[str, ...]] = lambda _: ()
         self.listeners: list[Callable[[Step], None]] = []  # told what is durable
         self.external_url = external_url
-        self.incidents: dict[str, Incident] = {}
-        self.firing: dict[str, Alert] = {}
+        self._cases = Caseload()
+        self.incidents = self._cases.incidents
+        self.firing = self._cases.firing
         self.moved = asyncio.Event()
-        self._newest: dict[str, str] = {}
-        self._home: dict[str, str] = {}
-        self._last: dict[str, tuple[Alert, ...]] = {}
         self.turns = turns or Turns()
 
     def restore(self, saved: Saved) -> None:
         """Go on where a former process stopped."""
-        for incident in sorted(saved.incidents, key=lambda one: one.opened_at):
-            self._take(incident)
-        self.firing = {
-            alert.fingerprint: alert for alert in saved.alerts if alert.state is AlertState.FIRING
-        }
+        self._cases.restore(saved.incidents, saved.alerts)
         self.muting.saw(saved.alerts)
 
     async def report(
@@ -129,11 +123,11 @@ class Responder:
         async with self.turns.turn():
             mutes = self.muting.among(self.firing, now=now)
             draft = Draft(self.incidents)
-            self._admit(draft, self._homeless(), mutes, now=now)
+            self._admit(draft, self._cases.homeless(), mutes, now=now)
             self._mute(draft, mutes, now=now)
             self._advance(draft, now=now)
             await self._commit(draft, now=now)
-        self._forget_old(now)
+        self._cases.forget_old(now)
 
     async def answer(
         self, ident: str, act: Callable[[Incident], Step], *, now: datetime
@@ -205,7 +199,7 @@ class Responder:
             facts=self._facts,
             evidence=self.evidence,
             external_url=self.external_url,
-            seen=self._last,
+            seen=self._cases.last,
         )
 
     def _facts(self, alert: Alert, /, *, drawn: bool = True) -> Facts:
@@ -245,14 +239,8 @@ class Responder:
     async def _take_in(
         self, batch: Sequence[Alert], gone: tuple[str, ...], *, now: datetime
     ) -> None:
-        for alert in batch:
-            if alert.state is AlertState.FIRING:
-                self.firing[alert.fingerprint] = alert
-            else:
-                self.firing.pop(alert.fingerprint, None)
-        for mark in gone:
-            self.firing.pop(mark, None)
-        fresh = [alert for alert in batch if self._is_homeless(alert)]
+        self._cases.note(batch, gone)
+        fresh = [alert for alert in batch if self._cases.is_homeless(alert)]
         draft = Draft(self.incidents)
         self._depart(draft, batch, now=now)
         self._admit(draft, fresh, self._mutes(fresh, now=now), now=now)
@@ -262,12 +250,12 @@ class Responder:
     def _depart(self, draft: Draft, batch: Sequence[Alert], *, now: datetime) -> None:
         leaving: dict[str, list[Alert]] = defaultdict(list)
         for alert in batch:
-            home = self._home.get(alert.fingerprint)
+            home = self._cases.home(alert)
             if home is not None and alert.state is not AlertState.FIRING:
                 leaving[home].append(alert)
         flapping = self.book.flapping
         for ident, over in leaving.items():
-            self._last[ident] = tuple(over)
+            self._cases.last[ident] = tuple(over)
             draft.add(triage.depart(draft.incidents[ident], over, flapping=flapping, now=now))
 
     def _admit(
@@ -280,7 +268,7 @@ class Responder:
     ) -> None:
         loud = [alert for alert in alerts if alert.fingerprint not in mutes]
         for arrival in triage.arrivals(loud, self.book.routes):
-            known = draft.incidents.get(self._newest.get(arrival.key, ""))
+            known = draft.incidents.get(self._cases.newest(arrival.key))
             draft.add(triage.admit(arrival, known, book=self.book, now=now))
         for alert in alerts:
             why = mutes.get(alert.fingerprint)
@@ -311,7 +299,7 @@ class Responder:
         )
         out = log.bind()  # once: structlog makes one anew for every line otherwise
         for step in steps:
-            self._take(step.incident)
+            self._cases.take(step.incident)
             _tell(step, out)
             for listen in self.listeners:
                 listen(step)
@@ -363,39 +351,11 @@ class Responder:
             )
         )
         for one in incidents:
-            self._take(one)
-
-    # Memory
-
-    def _take(self, incident: Incident) -> None:
-        before = self.incidents.get(incident.id)
-        held = {} if before is None else before.alerts
-        if held is not incident.alerts:
-            joined = only_joined(held, incident.alerts)
-            if joined is None:
-                for mark in held.keys() - incident.alerts.keys():
-                    if self._home.get(mark) == incident.id:
-                        del self._home[mark]
-                joined = incident.alerts.keys() - held.keys()
-            for mark in joined:
-                self._home[mark] = incident.id
-        self.incidents[incident.id] = incident
-        newest = self.incidents.get(self._newest.get(incident.group_key, ""))
-        if newest is None or newest.opened_at <= incident.opened_at:
-            self._newest[incident.group_key] = incident.id
-        if incident.alerts:
-            self._last.pop(incident.id, None)
+            self._cases.take(one)
 
     def _mutes(self, alerts: Iterable[Alert], *, now: datetime) -> dict[str, Mute]:
         found = ((alert.fingerprint, self.muting.why(alert, now=now)) for alert in alerts)
         return {mark: why for mark, why in found if why is not None}
-
-    def _homeless(self) -> list[Alert]:
-        home = self._home
-        return [alert for mark, alert in self.firing.items() if mark not in home]
-
-    def _is_homeless(self, alert: Alert) -> bool:
-        return alert.state is AlertState.FIRING and alert.fingerprint not in self._home
 
     async def _is_reached(self, row: Delivery) -> bool:
         """Say whether somebody of the row's level was reached, or may still be on a first try."""
@@ -415,15 +375,6 @@ class Responder:
             and other.dedup_key.split(":")[1] == turn
             for other in await self.ledger.deliveries(row.incident)
         )
-
-    def _forget_old(self, now: datetime) -> None:
-        for incident in tuple(self.incidents.values()):
-            ended = incident.resolved_at
-            if ended is not None and not incident.alerts and now - ended > REMEMBERED:
-                del self.incidents[incident.id]
-                self._last.pop(incident.id, None)
-                if self._newest.get(incident.group_key) == incident.id:
-                    del self._newest[incident.group_key]
 
 
 def _tell(step: Step, out: structlog.stdlib.BoundLogger) -> None:
