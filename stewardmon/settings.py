@@ -22,8 +22,7 @@ from stewardmon.domain.quantity import parse_duration
 from stewardmon.errors import ExpressionError
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-    from pydantic_core import CoreSchema
+    from pydantic_core import CoreSchema, SchemaValidator
 
 # pydantic looks through every installed distribution for plugins before it builds the first model:
 # 15 ms of every start, and nobody else's code belongs into how a configuration is read.
@@ -54,10 +53,13 @@ class Settings:
 
 
 @cache
-def _reader(kind: Any) -> TypeAdapter[Any]:
+def _reader(kind: Any) -> SchemaValidator:
     from pydantic import TypeAdapter  # noqa: PLC0415 - only where something is read
+    from pydantic_core import SchemaValidator  # noqa: PLC0415
 
-    return TypeAdapter(kind)
+    # A validator of our own: TypeAdapter's takes no configuration for a dataclass, and repeats what
+    # was written in its errors, be it a secret.
+    return SchemaValidator(TypeAdapter(kind).core_schema, {"hide_input_in_errors": True})
 
 
 def Field(  # noqa: N802 - as pydantic's, of which it has what settings need

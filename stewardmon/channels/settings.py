@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
 from stewardmon.settings import AfterValidator, Duration, Field, FilePath, Secret, Settings
@@ -76,11 +76,6 @@ class ChannelSettings(Settings):
     `timeout` bounds one delivery from connecting to the last byte; `per_minute` is how many
     messages leave in a minute, save first pages and escalations, which never wait.
     """
-
-    __pydantic_config__: ClassVar[Any] = {
-        **Settings.__pydantic_config__,
-        "hide_input_in_errors": True,
-    }
 
     timeout: Timeout = timedelta(seconds=10)
     per_minute: int = Field(default=60, gt=0, le=6000)
