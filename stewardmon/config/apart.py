@@ -158,6 +158,9 @@ def main() -> None:
 
 
 def _answer(answering: int, folder: Path | None, environ: Mapping[str, str]) -> None:
+    # Where memory runs out, the daemon is the one that stays.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     from stewardmon.config.loading import load  # noqa: PLC0415 - only in that process
 
     try:

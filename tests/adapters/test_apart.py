@@ -105,6 +105,19 @@ except Exception as error:
     assert "TypeError: 'NoneType' object is not callable" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux only")
+def test_where_memory_runs_out_the_reader_goes_first(begin: Begins, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "secret")
+    (tmp_path / "probes.yml").write_text("probes: [{name: '${A}', kind: tcp}]\n")
+    reading = begin(tmp_path, {"A_FILE": str(tmp_path / "secret")})
+    try:
+        with (tmp_path / "secret").open("w"):  # opens once the reader is at it
+            assert Path(f"/proc/{reading.pid}/oom_score_adj").read_text() == "1000\n"
+    finally:
+        with pytest.raises(ConfigError):
+            reading.result()
+
+
 def test_a_process_that_is_killed_is_said_to_be(begin: Begins, tmp_path: Path) -> None:
     reading = begin(tmp_path, ENVIRON)
     os.kill(reading.pid, signal.SIGKILL)
