@@ -26,10 +26,13 @@ MESSAGES_KEPT = 8  # of the pager, which is the test's own
 
 
 class Leisurely(VirtualClock):
-    """A clock on which every loop turns once in four minutes: a week in seconds."""
+    """A clock on which every loop turns once in four minutes: a week in seconds.
+
+    Who only lets others have the loop goes on at once: a delivery would be overdue otherwise.
+    """
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(max(seconds, 240.0))
+        await super().sleep(max(seconds, 240.0) if seconds > 0 else 0.0)
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         await super().wait(event, max(seconds, 240.0))
