@@ -45,8 +45,8 @@ def commands(seconds: float) -> dict[str, list[str]]:
         "stack": ["--settle", some, "--seconds", some],
         "scale": ["--settle", f"{max(60.0, seconds):g}", "--seconds", some,
                   "--svg", str(OUT.with_name("scale.svg"))],
-        "replay": ["--days", f"{seconds / 10:g}"],
-        "storm": ["--alerts", str(round(seconds * 200)), "--acks", "50"],
+        "replay": ["--days", f"{seconds / 2:g}"],
+        "storm": [],  # its bounds are those of 10,000 alerts
         "storm_rules": [],
     }  # fmt: skip
     if (OUT.parent / "web.py").exists():
