@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, short, one after the other; writes bench/RESULTS.md.
+"""`make bench`: every benchmark, most of them short, in turn; writes bench/RESULTS.md.
 
     python -m bench [NAME…] [--rounds 3] [--seconds 10] [--out FILE]
 

@@ -182,6 +182,10 @@ class Matcher:
         words = _Words.of(self.text)
         object.__setattr__(self, "_pattern", words or compile_anchored(self.text))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how to make it anew: what is compiled belongs to one process."""
+        return Matcher, (self.name, self.op, self.text)
+
     def __str__(self) -> str:
         escaped = self.text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{self.op}"{escaped}"'

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,47 +72,58 @@ def build(
         ],
         exception_handlers=_refusals(front),
     )
-    app.router.default = _Later(front, links, public=access.public_status)
+    app.router.default = _rest(front, links, public=access.public_status)
     return Site(app, tally, stream)
 
 
 class _Later:
-    """Every address that people and their programs ask, loaded in a thread when the first is.
+    """Addresses whose module is loaded, in a thread, when the first of them is asked."""
 
-    A daemon at which nobody looks does without the memory that they take, and one to which only
-    Prometheus sends alerts without that of the pages.
-    """
-
-    def __init__(self, front: Front, links: Links, *, public: bool) -> None:
+    def __init__(
+        self, module: str, routes: Callable[[ModuleType], list[BaseRoute]], front: Front
+    ) -> None:
+        self._module = module
+        self._routes = routes
         self._front = front
-        self._links = links
-        self._public = public
-        self._apps: dict[bool, ASGIApp] = {}
+        self._app: ASGIApp | None = None
         self._one = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        alertmanager = scope["path"].startswith("/api/v2/")
-        app = self._apps.get(alertmanager) or await self._loaded(alertmanager)
+        app = self._app or await self._loaded()
         await app(scope, receive, send)
 
-    async def _loaded(self, alertmanager: bool) -> ASGIApp:
+    async def _loaded(self) -> ASGIApp:
         async with self._one:
-            if alertmanager not in self._apps:
-                self._apps[alertmanager] = Starlette(
-                    routes=await self._routes(alertmanager),
-                    exception_handlers=_refusals(self._front),
+            if self._app is None:
+                module = await asyncio.to_thread(import_module, self._module)
+                self._app = Starlette(
+                    routes=self._routes(module), exception_handlers=_refusals(self._front)
                 )
-            return self._apps[alertmanager]
+            return self._app
 
-    async def _routes(self, alertmanager: bool) -> list[BaseRoute]:
-        front, name = self._front, "alertmanager" if alertmanager else "addresses"
-        module = await asyncio.to_thread(import_module, f"stewardmon.web.{name}")
-        found: list[BaseRoute] = (
-            module.routes(front.live, front.guard)
-            if alertmanager
-            else module.routes(front, self._links, public=self._public)
-        )
-        return found
+
+def _rest(front: Front, links: Links, *, public: bool) -> ASGIApp:
+    """Return every address that people and their programs ask, and what Prometheus sends to.
+
+    A daemon at which nobody looks does without the memory that they take, and one to which only
+    alerts are sent without that of the pages.
+    """
+    alertmanager = _Later(
+        "stewardmon.web.alertmanager",
+        lambda module: list(module.routes(front.live, front.guard)),
+        front,
+    )
+    others = _Later(
+        "stewardmon.web.addresses",
+        lambda module: list(module.routes(front, links, public=public)),
+        front,
+    )
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        part = alertmanager if scope["path"].startswith("/api/v2/") else others
+        await part(scope, receive, send)
+
+    return asked
 
 
 def _refusals(front: Front) -> Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]:

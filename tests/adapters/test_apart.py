@@ -60,8 +60,16 @@ def test_regular_expressions_and_conditions_come_over(begin: Begins, tmp_path: P
     (tmp_path / "alerts.yml").write_text(
         "groups: [{name: g, rules: [{alert: A, expr: 'probe_success{probe=~\"a.*\"} == 0'}]}]\n"
     )
+    (tmp_path / "oncall.yml").write_text(
+        "channels: {pager: {kind: console}}\n"
+        "people: {dev: {name: D, timezone: UTC, contacts: [{channel: pager, to: dev}]}}\n"
+        "policies: {all: {levels: [{level: 1, role: D, after: 0m, page: [dev]}]}}\n"
+        "routes: [{policy: all, match: {service: '/pg.*x/'}}, {policy: all}]\n"
+    )
     there = begin(tmp_path, ENVIRON).result()
     assert there == load(tmp_path, ENVIRON)
+    (matcher,) = there.routes[0].matchers
+    assert [matcher.accepts(one) for one in ("pg-x", "pg\nx", "pg-y")] == [True, True, False]
     settings: Any = there.probes[0].settings
     said = [list(one.complaints("it", 1)) for one in settings.expect.json_.values()]
     assert said == [["it is 1, expected null"], ["it is 1, expected one of x, y"]]

@@ -20,6 +20,32 @@ from stewardmon.domain.notification import NotificationEvent
 from tests.support.notifications import ACK_URL, ALERT, INCIDENT_URL, NOW, PAGE, notification
 
 EVENTS = list(NotificationEvent)
+LAID_OUT = f"""\
+CRITICAL: High Error Rate
+
+7.3 % of requests fail
+
+The app answers 503.
+
+Value:        7.3 % (threshold > 5 %)
+Course:       ▁▂▃▅▇
+Since:        03:12 CET (02:12 UTC), 12m ago
+Level:        1, On-call developer (Developer A)
+Next:         Without an acknowledgement level 2 (Senior developer) is paged at 02:54:00 UTC.
+Acknowledge:  {ACK_URL}
+Incident:     {INCIDENT_URL}
+
+What to check:
+  - Check: application logs
+  - Check: database connectivity
+  Runbook: https://wiki.example.org/errors
+
+Evidence:
+  - also affected: checkout
+
+Alerts:
+  - High Error Rate {{job=app}} 7.3 % (threshold > 5 %)
+"""
 
 
 def test_a_page_says_all_that_is_needed_at_three_in_the_morning() -> None:
@@ -39,6 +65,10 @@ def test_a_page_says_all_that_is_needed_at_three_in_the_morning() -> None:
     ):
         assert wanted in words
         assert wanted in render.html(PAGE, now=NOW).replace("&gt;", ">") or "(Dev" in wanted
+
+
+def test_the_text_is_laid_out_in_sections() -> None:
+    assert render.text(PAGE, now=NOW) == LAID_OUT
 
 
 def test_a_resolve_says_how_long_it_lasted_and_who_had_it() -> None:
